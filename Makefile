@@ -1,0 +1,76 @@
+# What a person types. On a machine with Python 3.11 and make, each command makes what it needs first.
+#
+#   make train                        train the default team; ARGS="--updates 5 --actors 4" go on to `chorus train`
+#   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
+#   make check                        lint, formatting, types
+#   make format                       put formatting right
+#   make protos                       generate the modules of the wire contract (the other commands do it when needed)
+#   make lock                         resolve requirements/*.txt anew from pyproject.toml
+#   make clean                        take away all that these commands made
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
+PROTOS := $(wildcard protos/*/*/*.proto)
+GENERATED := $(PROTOS:.proto=_pb2.py)
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+
+.PHONY: help
+help:
+	@sed -n '3,/^$$/s/^# *//p' Makefile
+
+.PHONY: train
+train: $(STAMP) $(GENERATED)
+	@exec $(BIN)/chorus train $(ARGS)
+
+.PHONY: test
+test: check
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(STAMP) $(GENERATED)
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet || { echo "Formatting differs: 'make format' puts it right." >&2; exit 1; }
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(STAMP)
+	$(BIN)/ruff check --quiet --fix-only
+	$(BIN)/ruff format --quiet
+
+.PHONY: protos
+protos: $(STAMP) $(GENERATED)
+
+# Order-only on the stamp: a new environment alone does not make them old.
+$(GENERATED): $(PROTOS) | $(STAMP)
+	@echo "Generating the wire contract's modules"
+	@$(BIN)/python setup.py -q build_protos
+
+# The environment. The stamp comes last: a set-up that failed is begun again by the next command.
+$(STAMP): requirements/dev.txt pyproject.toml setup.py
+	@rm -f $@
+	@$(BIN)/python -c '' 2>/dev/null || { \
+	  for python in "$(PYTHON)" python3.11 python3 python; do \
+	    [ -n "$$python" ] && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	    python=; \
+	  done; \
+	  [ -n "$$python" ] || { echo "Chorus needs Python 3.11 or newer: no python3.11 or python3 here is one. Name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	  echo "Making $(VENV) with $$($$python --version)"; \
+	  "$$python" -m venv --clear $(VENV); }
+	@echo "Installing $$(grep -c == $<) packages from $< into $(VENV) (minutes the first time: torch is large)"
+	@$(PIP) install -r $<
+	@echo "Installing Chorus itself, from this folder"
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: lock
+lock: $(STAMP)
+	$(BIN)/python requirements/lock.py
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) build dist chorus.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .ci/tools $(GENERATED) $(GENERATED:.py=.pyi)
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
