@@ -33,7 +33,8 @@ def main() -> None:
         path = HERE / f"{lock}.txt"
         found = resolve(extras, None if lock == "dev" else HERE / "dev.txt")
         pins = [f"{name}=={found[name]}\n" for name in sorted(found, key=str.lower) if not GPU_ONLY.match(name.lower())]
-        path.write_text(f"# All that chorus{extras} needs, exactly. Made by `make lock` from pyproject.toml.\n" + "".join(pins))
+        header = f"# All that chorus{extras} needs, exactly. Made by `make lock` from pyproject.toml.\n"
+        path.write_text(header + "".join(pins))
         print(f"{path.name}: {len(pins)} packages")
 
 

@@ -1,0 +1,1 @@
+"""The contract of Chorus, a folder for each version of it."""
