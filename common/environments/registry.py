@@ -1,0 +1,59 @@
+"""Which spec string leads to which environment. Nothing heavy is imported before it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import cast
+
+from common.environment import Environment
+from common.environments.address import Address, nearest, parse
+from common.errors import EnvironmentFault
+
+_BUILT_IN = {"spread": "common.environments.spread"}
+_ADAPTERS = {
+    "pettingzoo": "common.environments.pettingzoo",
+    "gymnasium": "common.environments.gymnasium",
+    "vmas": "common.environments.vmas",
+}
+_OWN = "common.environments.factory"
+
+
+def make(spec: str, *, render: bool = False) -> Environment:
+    """Make the environment that a spec string names.
+
+    Args:
+        spec: `spread?agents=3`, `pettingzoo:mpe2.simple_spread_v3?N=3`, `gymnasium:Foraging-8x8-2p-3f-v3`,
+            `vmas:navigation?n_agents=3`, or `package.module:factory?key=value` for a user's own.
+        render: whether `Environment.render` will be called; some environments can only draw when told beforehand.
+
+    Raises:
+        EnvironmentFault: says what is wrong with the spec string, or what to install.
+    """
+    address = parse(spec)
+    module = importlib.import_module(_room(address))
+    return cast("Callable[[Address, bool], Environment]", module.make)(address, render)
+
+
+def _room(address: Address) -> str:
+    """The module whose `make(address, render)` knows this kind of environment."""
+    kind, target = address.kind, address.target
+    if kind in _BUILT_IN:
+        if target:
+            raise EnvironmentFault(
+                f"environment {address.spec!r}: {kind!r} is built in and takes nothing after a colon; "
+                f"write its settings as {kind}?key=value"
+            )
+        return _BUILT_IN[kind]
+    if kind in _ADAPTERS:
+        if not target:
+            raise EnvironmentFault(
+                f"environment {address.spec!r}: {kind!r} needs to know which environment; write {kind}:NAME?key=value"
+            )
+        return _ADAPTERS[kind]
+    if target:
+        return _OWN
+    raise EnvironmentFault(
+        f"environment {address.spec!r}: there is no built-in environment {kind!r}; "
+        f"{nearest(kind, [*_BUILT_IN, *_ADAPTERS])} A factory of your own is written package.module:function"
+    )
