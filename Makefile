@@ -32,9 +32,10 @@ test: check
 
 .PHONY: check
 check: $(STAMP) $(GENERATED)
-	$(BIN)/ruff check --quiet
-	$(BIN)/ruff format --check --quiet || { echo "Formatting differs: 'make format' puts it right." >&2; exit 1; }
-	$(BIN)/mypy
+	@echo "Checking lint, formatting and types"
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet || { echo "Formatting differs: 'make format' puts it right." >&2; exit 1; }
+	@$(BIN)/mypy
 
 .PHONY: format
 format: $(STAMP)
@@ -52,12 +53,12 @@ $(GENERATED): $(PROTOS) | $(STAMP)
 # The environment. The stamp comes last: a set-up that failed is begun again by the next command.
 $(STAMP): requirements/dev.txt pyproject.toml setup.py
 	@rm -f $@
-	@$(BIN)/python -c '' 2>/dev/null || { \
-	  for python in "$(PYTHON)" python3.11 python3 python; do \
-	    [ -n "$$python" ] && "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
+	@$(BIN)/python -c 'import pip' 2>/dev/null || { \
+	  for python in $(or $(PYTHON),python3.11 python3 python); do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; \
 	    python=; \
 	  done; \
-	  [ -n "$$python" ] || { echo "Chorus needs Python 3.11 or newer: no python3.11 or python3 here is one. Name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+	  [ -n "$$python" ] || { echo "Chorus needs Python 3.11 or newer: found none here as $(or $(PYTHON),python3.11 python3 python). Name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
 	  echo "Making $(VENV) with $$($$python --version)"; \
 	  "$$python" -m venv --clear $(VENV); }
 	@echo "Installing $$(grep -c == $<) packages from $< into $(VENV) (minutes the first time: torch is large)"
