@@ -1,0 +1,358 @@
+"""The actor's shell: keeps a stream to the learner, takes tasks from it, plays them, sends trajectories back.
+
+The main thread plays; gRPC's own thread reads into a queue. Nothing outlives a stream but the environment, which is
+kept when the learner comes back with the same run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import random
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import grpc
+
+from actor.rollout import Player
+from common import channel
+from common import config as configuration
+from common.config import Config
+from common.environments import make
+from common.errors import EnvironmentFault, MalformedData, Refused
+from common.fingerprint import chorus_version, fingerprint
+from common.metrics import ActorMetrics
+from common.sharing import divide
+from common.task import Purpose, Task
+from common.trajectory import Trajectory
+from common.weights import PolicyVersion
+from common.wire import WeightsAssembly, read_task, task_name, trajectory_chunks
+from protos.chorus.v1 import rollout_pb2 as pb
+
+log = logging.getLogger("chorus.actor")
+
+ASK_AT = 0.75
+"""The share of a task after which the next one is asked for."""
+SIGN_OF_LIFE_SECONDS = 1.0
+BACKOFF_SECONDS = (0.1, 5.0)
+POLL_SECONDS = 0.5
+FINAL = (
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNIMPLEMENTED,
+)
+"""Statuses that trying again would not change."""
+
+
+class OtherArithmetic(Exception):
+    """The run wants another arithmetic than this process has; it must be started anew with that."""
+
+    def __init__(self, mode: str) -> None:
+        super().__init__(mode)
+        self.mode = mode
+
+
+class _Interrupted(Exception):
+    """The task at work is not wanted any more: the stream is gone, or the actor is to stop."""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """The stream is over."""
+
+    fault: grpc.RpcError | MalformedData | None
+
+
+@dataclass
+class Actor:
+    """One actor process.
+
+    Attributes:
+        address: HOST:PORT of the learner.
+        name: its id.
+        arithmetic: the mode that this process was started with.
+        metrics: what it exports.
+        stopping: set from a signal handler to make it give its leases back and return.
+        last_progress: `time.monotonic()` when it last did something; health is tied to it.
+    """
+
+    address: str
+    name: str
+    arithmetic: str
+    metrics: ActorMetrics
+    stopping: threading.Event = field(default_factory=threading.Event)
+    last_progress: float = field(default_factory=time.monotonic)
+    _prepared: tuple[bytes, _Prepared] | None = None
+
+    def run(self) -> None:
+        """Play until the run is complete or `stopping` is set; reconnect whenever the stream breaks.
+
+        Raises:
+            Refused: the learner will not have this actor.
+            OtherArithmetic: see there.
+        """
+        attempt = 0
+        while not self.stopping.is_set():
+            began = time.monotonic()
+            try:
+                if self._session():
+                    return
+            except grpc.RpcError as fault:
+                code, details = fault.code(), fault.details()
+                if code in FINAL:
+                    raise Refused(f"the learner at {self.address} refused this actor: {details}") from fault
+                log.warning("stream lost", extra={"code": code.name, "details": details})
+            except MalformedData as fault:
+                log.error("the learner broke the contract", extra={"fault": str(fault)})
+            attempt = 0 if time.monotonic() - began > BACKOFF_SECONDS[1] else attempt + 1
+            self._wait(min(BACKOFF_SECONDS[1], BACKOFF_SECONDS[0] * 2**attempt) * random.uniform(0.5, 1.0))
+
+    def _wait(self, seconds: float) -> None:
+        self.stopping.wait(seconds)
+
+    def _session(self) -> bool:
+        """One stream, from welcome to end; return whether the run is complete."""
+        opened = channel.open_channel(self.address)
+        try:
+            return _Session(self, opened).run()
+        finally:
+            self.metrics.connected.set(0)
+            opened.close()
+
+    def prepare(self, config_bytes: bytes) -> _Prepared:
+        """The environment and all else that the welcome's configuration asks for; kept while it stays the same."""
+        if self._prepared is None or self._prepared[0] != config_bytes:
+            config = configuration.decode(config_bytes)
+            if config.arithmetic != self.arithmetic:
+                raise OtherArithmetic(config.arithmetic)
+            self._prepared = (config_bytes, _Prepared.of(config))
+        return self._prepared[1]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What an actor plays with."""
+
+    config: Config
+    players: dict[Purpose, Player]
+    fingerprint: dict[str, str]
+    remark: str
+
+    @staticmethod
+    def of(config: Config) -> _Prepared:
+        environment, finding = make(config.environment.spec), ""
+        policies = divide(environment.spec, config.sharing)
+        players = {
+            Purpose.TRAINING: Player(environment, policies, config.seed),
+            Purpose.EVALUATION: Player(environment, policies, config.seed, greedy=config.evaluate.greedy),
+        }
+        return _Prepared(config, players, fingerprint(environment.spec.package), finding)
+
+
+class _Session:
+    """One stream and what belongs to it."""
+
+    def __init__(self, actor: Actor, opened: grpc.Channel) -> None:
+        self._actor = actor
+        self._metrics = actor.metrics
+        self._outbox: queue.SimpleQueue[pb.FromActor | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[pb.Welcome | pb.RolloutTask | pb.Goodbye | _Ended] = queue.SimpleQueue()
+        self._versions: dict[int, PolicyVersion] = {}
+        self._broken = threading.Event()
+        self._asked = False
+        self._spoke = time.monotonic()
+        self._longest = 0
+        self._lag = 0
+        self._call = channel.play(opened, self._messages())
+        self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
+
+    def run(self) -> bool:
+        """Return True once the run is complete, False if the learner or this actor is stopping.
+
+        Raises:
+            grpc.RpcError: the stream broke.
+            MalformedData: the learner broke the contract.
+        """
+        self._reader.start()
+        try:
+            prepared = self._greet()
+            if prepared is None:
+                return False
+            self._ask()
+            while (item := self._next()) is not None:
+                if isinstance(item, pb.Goodbye):
+                    return item.reason == pb.Goodbye.REASON_FINISHED
+                if isinstance(item, pb.RolloutTask):
+                    self._asked = False
+                    self._play(prepared, item)
+            return False
+        except _Interrupted:
+            return self._after_interruption()
+        finally:
+            self._outbox.put(None)
+            self._call.cancel()
+            self._reader.join()
+
+    def _after_interruption(self) -> bool:
+        """The stream ended in mid-task: say why."""
+        while not self._actor.stopping.is_set():
+            item = self._next()
+            if isinstance(item, pb.Goodbye):
+                return item.reason == pb.Goodbye.REASON_FINISHED
+            if item is None:
+                break
+        return False
+
+    # -- messages
+
+    def _messages(self) -> Iterator[pb.FromActor]:
+        while (message := self._outbox.get()) is not None:
+            yield message
+
+    def _read(self) -> None:
+        """gRPC's side: assemble weights, queue the rest. Ends with the stream."""
+        weights = WeightsAssembly()
+        fault: grpc.RpcError | MalformedData | None = None
+        try:
+            for message in self._call:
+                kind = message.WhichOneof("kind")
+                if kind == "weights":
+                    policy = weights.add(message.weights)
+                    if policy is not None:
+                        self._keep(policy)
+                elif kind == "receipt":
+                    self._metrics.tasks.labels("kept" if message.receipt.kept else "repeated").inc()
+                    if not message.receipt.kept:
+                        log.info("an equal answer came first", extra={"task": str(read_task(message.receipt.task))})
+                elif kind == "goodbye":
+                    self._inbox.put(message.goodbye)
+                    self._broken.set()
+                elif kind == "welcome":
+                    self._inbox.put(message.welcome)
+                elif kind == "task":
+                    self._inbox.put(message.task)
+        except (grpc.RpcError, MalformedData) as broken:
+            fault = broken
+        finally:
+            self._broken.set()
+            self._inbox.put(_Ended(fault))
+
+    def _keep(self, policy: PolicyVersion) -> None:
+        """Hold the versions that tasks may still need: the newest and `lag` before it."""
+        versions = {**self._versions, policy.version: policy}
+        oldest = max(versions) - self._lag
+        self._versions = {version: kept for version, kept in versions.items() if version >= oldest}
+        self._metrics.policy_version.set(max(versions))
+
+    def _next(self) -> pb.Welcome | pb.RolloutTask | pb.Goodbye | None:
+        """The next message for the main thread; None when the stream ended well or the actor is stopping."""
+        began = time.monotonic()
+        try:
+            while not self._actor.stopping.is_set():
+                try:
+                    item = self._inbox.get(timeout=POLL_SECONDS)
+                except queue.Empty:
+                    self._live()
+                    continue
+                if isinstance(item, _Ended):
+                    if item.fault is not None:
+                        raise item.fault
+                    return None
+                return item
+            return None
+        finally:
+            self._metrics.seconds.labels("wait").inc(time.monotonic() - began)
+
+    def _live(self) -> None:
+        self._actor.last_progress = time.monotonic()
+
+    def _send(self, message: pb.FromActor) -> None:
+        self._spoke = time.monotonic()
+        self._outbox.put(message)
+
+    def _ask(self) -> None:
+        self._asked = True
+        self._send(pb.FromActor(progress=pb.Progress(wanted=1)))
+
+    # -- the order of things
+
+    def _greet(self) -> _Prepared | None:
+        welcome = self._next()
+        if welcome is None:
+            return None
+        if not isinstance(welcome, pb.Welcome):
+            raise MalformedData("the learner did not begin with a welcome")
+        hello = pb.Hello(actor=self._actor.name, version=chorus_version())
+        if welcome.version != chorus_version():  # let the learner say so: it names both versions
+            self._send(pb.FromActor(hello=hello))
+            self._next()
+            raise Refused(f"the learner is Chorus {welcome.version!r}, this actor Chorus {chorus_version()!r}")
+        prepared = self._actor.prepare(welcome.config)
+        self._lag = prepared.config.lag
+        hello.fingerprint.update(prepared.fingerprint)
+        hello.remark = prepared.remark[:1000]
+        self._send(pb.FromActor(hello=hello))
+        self._metrics.connected.set(1)
+        self._metrics.connections.inc()
+        log.info("ready", extra={"run": welcome.run, "learner": self._actor.address, "remark": prepared.remark})
+        return prepared
+
+    def _play(self, prepared: _Prepared, order: pb.RolloutTask) -> None:
+        task = read_task(order.task)
+        policy = self._versions.get(order.version)
+        if policy is None:
+            raise MalformedData(f"{task} needs version {order.version}, which was not sent")
+        player = prepared.players[task.purpose]
+        ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
+
+        def on_step(step: int) -> None:
+            if self._broken.is_set() or self._actor.stopping.is_set():
+                raise _Interrupted
+            if not self._asked and step >= ask_at:
+                self._ask()
+            elif time.monotonic() - self._spoke > SIGN_OF_LIFE_SECONDS:
+                self._send(pb.FromActor(progress=pb.Progress(task=order.task, step=step)))
+            self._live()
+
+        before = player.phases.environment, player.phases.inference
+        try:
+            trajectory = player.play(policy, task, order.episodes, on_step)
+        except _Interrupted:
+            raise
+        except Exception as fault:  # whatever the environment raises is the task's failure, not the actor's end
+            self._fail(task, fault)
+        else:
+            self._longest = len(trajectory.acted)
+            self._deliver(trajectory)
+        self._metrics.seconds.labels("environment").inc(player.phases.environment - before[0])
+        self._metrics.seconds.labels("inference").inc(player.phases.inference - before[1])
+        if not self._asked:
+            self._ask()
+
+    def _deliver(self, trajectory: Trajectory) -> None:
+        began = time.monotonic()
+        for chunk in trajectory_chunks(trajectory):
+            self._send(pb.FromActor(chunk=chunk))
+        self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
+        self._metrics.agent_steps.inc(trajectory.agent_steps)
+        self._metrics.env_steps.inc(trajectory.env_steps)
+
+    def _fail(self, task: Task, fault: Exception) -> None:
+        log.warning("task failed", extra={"task": str(task), "fault": str(fault)}, exc_info=fault)
+        self._metrics.tasks.labels("failed").inc()
+        text = "".join(traceback.format_exception(fault))[-16_000:]
+        name = type(fault).__name__ if not isinstance(fault, EnvironmentFault) else "environment"
+        failed = pb.TaskFailed(task=task_name(task), error=f"{name}: {fault}"[:1000], traceback=text)
+        self._send(pb.FromActor(failed=failed))
+
+
+def default_name() -> str:
+    """An id that no other actor has: host, process, and a random part."""
+    host = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in os.uname().nodename)
+    return f"{host[:40]}-{os.getpid()}-{random.SystemRandom().getrandbits(16):04x}"

@@ -1,0 +1,229 @@
+"""One rollout task, played: the pure function from (policy version, environment, seed, task) to a trajectory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from actor.inference import Inference
+from actor.sampling import sample
+from common.environment import ActionArray, BoolArray, Environment, EnvironmentSpec, FloatArray, Frame, Outcome
+from common.errors import EnvironmentFault
+from common.seeding import action_stream, environment_stream
+from common.sharing import PolicySpec
+from common.task import Task
+from common.trajectory import Trajectory
+from common.weights import PolicyVersion, Tensors
+
+STEPS_AT_FIRST = 64
+
+
+@dataclass
+class Phases:
+    """Seconds that a rollout spent in each phase."""
+
+    environment: float = 0.0
+    inference: float = 0.0
+
+
+@dataclass(frozen=True)
+class Player:
+    """All that plays tasks of one run: the environment, who shares which policy, how many episodes, the run's seed.
+
+    It keeps nothing from one task to the next.
+    """
+
+    environment: Environment
+    policies: tuple[PolicySpec, ...]
+    seed: int
+    greedy: bool = False
+    phases: Phases = field(default_factory=Phases)
+
+    def play(
+        self,
+        policy: PolicyVersion,
+        task: Task,
+        episodes: int,
+        on_step: Callable[[int], None] = lambda step: None,
+        on_frame: Callable[[], None] = lambda: None,
+    ) -> Trajectory:
+        """Play the task's `episodes` episodes in lockstep, every agent of every episode a row of one forward pass.
+
+        Args:
+            policy: the version to act by.
+            task: whose streams of random numbers are drawn from.
+            episodes: K.
+            on_step: called with the number of steps played, before each step.
+            on_frame: called when the environment shows a new state, for those who film it.
+
+        Raises:
+            EnvironmentFault: the environment breaks the rules of `common.environment`.
+        """
+        spec = self.environment.spec
+        tensors = policy.tensors()
+        acting = [_Acting(part, tensors, episodes) for part in self.policies]
+        draws = action_stream(self.seed, task)
+        tape = _Tape(spec, episodes)
+        clock = time.perf_counter()
+        frame = self.environment.reset(episodes, environment_stream(self.seed, task))
+        alive = np.zeros((episodes, len(spec.agents)), np.bool_)
+        while True:
+            clock = self._spent("environment", clock)
+            on_frame()
+            on_step(tape.steps)
+            row = tape.begin_step(frame)
+            chance = draws.random((episodes, len(spec.agents), spec.action_size), dtype=np.float32)
+            born = frame.present & ~alive
+            for part in acting:
+                part.act(frame, born, chance, row.actions, row.log_probabilities, self.greedy, task, tape.steps)
+            clock = self._spent("inference", clock)
+            outcome = self.environment.step(row.actions)
+            tape.end_step(outcome)
+            alive |= frame.present
+            alive &= ~(outcome.terminated | outcome.truncated | outcome.over[:, None])
+            if outcome.over.all():
+                break
+            if spec.max_steps is not None and tape.steps >= spec.max_steps:
+                raise EnvironmentFault(f"{spec.name}: an episode went beyond max_steps = {spec.max_steps}")
+            frame = outcome.frame
+        self._spent("environment", clock)
+        on_frame()
+        return tape.trajectory(task, policy.version)
+
+    def _spent(self, phase: str, since: float) -> float:
+        now = time.perf_counter()
+        setattr(self.phases, phase, getattr(self.phases, phase) + now - since)
+        return now
+
+
+class _Acting:
+    """One policy in one task: its weights, its rows' LSTM states, and where its agents stand in the arrays."""
+
+    def __init__(self, spec: PolicySpec, tensors: Tensors, episodes: int) -> None:
+        self._spec = spec
+        self._rows = episodes * len(spec.agents)
+        self._inference = Inference(tensors, spec.name, self._rows)
+        self._agents = list(spec.agents)
+        self._components = len(spec.agent.choices)
+
+    def act(
+        self,
+        frame: Frame,
+        born: BoolArray,
+        chance: FloatArray,
+        actions: ActionArray,
+        log_probabilities: FloatArray,
+        greedy: bool,
+        task: Task,
+        step: int,
+    ) -> None:
+        """Fill in this policy's part of `actions` and `log_probabilities`, where its agents are present."""
+        spec, agents = self._spec, self._agents
+        everybody = len(agents) == frame.present.shape[1]
+        present = (frame.present if everybody else frame.present[:, agents]).reshape(self._rows)
+        rows = None if present.all() else np.flatnonzero(present)
+        if rows is not None and not rows.size:
+            return
+        fresh = (born if everybody else born[:, agents]).reshape(self._rows)
+        if fresh.any():
+            self._inference.forget(fresh)
+        inputs = spec.inputs(frame.observations).reshape(self._rows, spec.input_size)
+        chance = (chance if everybody else chance[:, agents]).reshape(self._rows, -1)
+        mask = None
+        if frame.action_mask is not None:
+            mask = frame.action_mask[:, agents, : spec.output_size].reshape(self._rows, spec.output_size)
+        if rows is not None:
+            inputs, chance, mask = inputs[rows], chance[rows], None if mask is None else mask[rows]
+        try:
+            chosen, scores = sample(self._inference.step(inputs, rows), spec.agent.choices, chance, mask, greedy)
+        except EnvironmentFault as fault:
+            message, row = fault.args
+            slot = int(row if rows is None else rows[row])
+            name = agents[slot % len(agents)]
+            raise EnvironmentFault(
+                f"{message}: agent number {name}, episode {slot // len(agents)}, step {step} of {task}"
+            ) from fault
+        if everybody and rows is None:
+            actions[:, :, : self._components] = chosen.reshape(-1, len(agents), self._components)
+            log_probabilities[:] = scores.reshape(-1, len(agents))
+            return
+        slots = np.arange(self._rows) if rows is None else rows
+        episode, agent = slots // len(agents), np.asarray(agents)[slots % len(agents)]
+        actions[episode, agent, : self._components] = chosen
+        log_probabilities[episode, agent] = scores
+
+
+@dataclass(frozen=True)
+class _Row:
+    """What a step's actors fill in."""
+
+    actions: ActionArray
+    log_probabilities: FloatArray
+
+
+class _Tape:
+    """Records a task step by step into arrays that grow by doubling."""
+
+    def __init__(self, spec: EnvironmentSpec, episodes: int) -> None:
+        self._spec = spec
+        self._episodes = episodes
+        self.steps = 0
+        slots = (spec.max_steps or STEPS_AT_FIRST, episodes, len(spec.agents))
+        masks = (*slots, spec.choice_size) if spec.action_masks else (0, 0, 0, 0)
+        self._arrays = {
+            "observations": np.zeros((*slots, spec.observation_size), np.float32),
+            "actions": np.zeros((*slots, spec.action_size), np.int32 if spec.discrete else np.float32),
+            "log_probabilities": np.zeros(slots, np.float32),
+            "acted": np.zeros(slots, np.bool_),
+            "individual_rewards": np.zeros(slots, np.float32),
+            "team_rewards": np.zeros(slots[:2], np.float32),
+            "terminated": np.zeros(slots, np.bool_),
+            "truncated": np.zeros(slots, np.bool_),
+            "action_masks": np.zeros(masks, np.bool_),
+        }
+        self._lengths = np.zeros(episodes, np.int32)
+        self._running = np.ones(episodes, np.bool_)
+        self._final: list[FloatArray] = []
+
+    def begin_step(self, frame: Frame) -> _Row:
+        """Record what the agents see; return where their actions go."""
+        step, arrays = self.steps, self._arrays
+        if step == len(arrays["acted"]):
+            for name, array in arrays.items():
+                if array.ndim and len(array):
+                    arrays[name] = np.concatenate([array, np.zeros_like(array)])
+        arrays["acted"][step] = frame.present
+        if frame.present.all():
+            arrays["observations"][step] = frame.observations
+        else:
+            np.copyto(arrays["observations"][step], frame.observations, where=frame.present[:, :, None])
+        if frame.action_mask is not None:
+            np.copyto(arrays["action_masks"][step], frame.action_mask, where=frame.present[:, :, None])
+        return _Row(arrays["actions"][step], arrays["log_probabilities"][step])
+
+    def end_step(self, outcome: Outcome) -> None:
+        """Record what the step did, in the episodes that were still running."""
+        step, arrays, running = self.steps, self._arrays, self._running
+        arrays["individual_rewards"][step] = outcome.rewards
+        arrays["team_rewards"][step] = outcome.team_rewards
+        arrays["terminated"][step] = outcome.terminated
+        arrays["truncated"][step] = outcome.truncated
+        if not running.all():
+            for name in ("individual_rewards", "team_rewards", "terminated", "truncated"):
+                arrays[name][step][~running] = 0
+        truncated = arrays["truncated"][step]
+        if truncated.any():
+            final = outcome.frame.observations if outcome.final_observations is None else outcome.final_observations
+            self._final.append(final[truncated])
+        self._lengths[running] += 1
+        self._running = running & ~outcome.over
+        self.steps += 1
+
+    def trajectory(self, task: Task, version: int) -> Trajectory:
+        """All that was recorded."""
+        arrays = {name: array[: self.steps] for name, array in self._arrays.items()}
+        final = np.concatenate(self._final) if self._final else np.zeros((0, self._spec.observation_size), np.float32)
+        return Trajectory(task, version, lengths=self._lengths, final_observations=final, **arrays)

@@ -1,0 +1,58 @@
+"""From logits and draws to actions and their log-probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.environment import BoolArray, FloatArray
+from common.errors import EnvironmentFault
+
+
+def sample(
+    logits: FloatArray, choices: tuple[int, ...], draws: FloatArray, mask: BoolArray | None, greedy: bool
+) -> tuple[NDArray[np.int32], FloatArray]:
+    """Choose an action for every row, component by component, by inverting the cumulative distribution.
+
+    The draw is scaled by the row's own last cumulative sum: a float32 sum may end below 1, and a draw between the two
+    would pick the last choice, allowed or not. A choice of probability 0 adds nothing to the cumulative sum and is
+    therefore never the first to exceed a draw.
+
+    Args:
+        logits: float32 `[output, row]`, the components' choices one after the other.
+        choices: number of choices of each component; they add up to `output`.
+        draws: float32 `[row, component]`, uniform in [0, 1).
+        mask: bool `[row, output]`, True where allowed; None allows everything.
+        greedy: take the likeliest choice instead, the first of equals.
+
+    Returns:
+        actions: int32 `[row, component]`; log-probabilities: float32 `[row]`, summed over components.
+
+    Raises:
+        EnvironmentFault: a row's mask allows nothing; its number is the exception's last argument.
+    """
+    rows = logits.shape[1]
+    actions = np.empty((rows, len(choices)), np.int32)
+    log_probabilities = np.zeros(rows, np.float32)
+    everybody = np.arange(rows)
+    start = 0
+    for component, size in enumerate(choices):
+        scores = logits[start : start + size]
+        if mask is not None:
+            allowed = mask[:, start : start + size].T
+            stuck = ~allowed.any(axis=0)
+            if stuck.any():
+                raise EnvironmentFault("the action mask allows nothing", int(np.flatnonzero(stuck)[0]))
+            scores = np.where(allowed, scores, -np.inf)
+        greatest = scores.max(axis=0)
+        shifted = scores - greatest
+        cumulative = np.add.accumulate(np.exp(shifted), axis=0)
+        total = cumulative[-1]
+        if greedy:
+            chosen = scores.argmax(axis=0)
+        else:
+            chosen = (cumulative <= draws[:, component] * total).sum(axis=0)
+        actions[:, component] = chosen
+        log_probabilities += shifted[chosen, everybody] - np.log(total)
+        start += size
+    return actions, log_probabilities

@@ -1,0 +1,52 @@
+"""Equal bits need equal arithmetic: settings that must stand before NumPy or torch is imported.
+
+The linear-algebra libraries choose their kernels by processor and number of threads, and different kernels round
+differently. `portable` names kernels that every x86-64 machine since 2013 has (about 2 % slower for NumPy's products
+and 10 % for torch's than the machine's best); `native` lets the libraries choose, and gives up equal bits between
+unlike machines. Both use one thread per call: Chorus runs in parallel by tasks, not inside a product.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+PORTABLE_KERNELS = {
+    "OPENBLAS_CORETYPE": "Haswell",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "AVX2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+}
+
+MODE = "CHORUS_ARITHMETIC"
+"""The variable by which a process is told the mode of its run."""
+PINNED = "CHORUS_ARITHMETIC_PINNED"
+"""The variable in which `pin` notes what it set, for the processes started from this one."""
+
+
+def pin(mode: str = "portable") -> None:
+    """Set the variables of `mode` ("portable" or "native") where the user has not set them already.
+
+    Raises:
+        RuntimeError: NumPy or torch is loaded already, so the settings would be read too late.
+    """
+    wanted = ONE_THREAD | (PORTABLE_KERNELS if mode == "portable" else {})
+    missing = {name: value for name, value in wanted.items() if name not in os.environ}
+    loaded = [module for module in ("numpy", "torch") if module in sys.modules]
+    if missing and loaded:
+        raise RuntimeError(f"arithmetic must be pinned before {loaded[0]} is imported; import common.arithmetic first")
+    os.environ.update(missing)
+    os.environ[PINNED] = ",".join(missing)
+
+
+def environment_for(mode: str) -> dict[str, str]:
+    """The environment in which to start this program anew in another mode: what `pin` set here is left out."""
+    pinned = os.environ.get(PINNED, "").split(",")
+    kept = {name: value for name, value in os.environ.items() if name not in pinned and name != PINNED}
+    return kept | {MODE: mode}
+
+
+def settings() -> dict[str, str]:
+    """The kernel settings in force in this process, by variable; "native" where the library chooses."""
+    return {name: os.environ.get(name, "native") for name in PORTABLE_KERNELS}

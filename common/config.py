@@ -1,0 +1,379 @@
+"""The settings of a run: what there is, what is allowed, and what a configuration resolves to.
+
+One object holds them all. It is read from YAML (`read`), changed by `key=value` (`override`), completed from the
+environment (`resolve`) and then written into the run folder: the resolved configuration names the run completely.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from common.errors import ConfigError
+from common.schedule import Schedule, extremes
+
+if TYPE_CHECKING:  # this module decides about arithmetic, so it is read before NumPy may be
+    from common.environment import EnvironmentSpec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Rate = float | Schedule
+
+ROWS_PER_FORWARD_PASS = 96
+"""How many rows (agents of episodes) one task aims at: enough for a forward pass to pay (docs/design.md, speed)."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A group of settings."""
+
+
+class EnvironmentConfig(Section, frozen=True):
+    """What is played.
+
+    Attributes:
+        spec: which environment, as `common.environments.make` reads it.
+        single_reward: for an environment that gives one number per agent: is it the agent's own (`individual`), or
+            already the team's (`team`: the mean over agents, counted once per step)?
+    """
+
+    spec: str = "spread?agents=3"
+    single_reward: Literal["individual", "team"] = "individual"
+
+
+class RewardConfig(Section, frozen=True):
+    """The reward that is learned from: `individual * r_i + team * r_team`."""
+
+    individual: Rate = 0.5
+    team: Rate = 0.5
+
+
+class TaskConfig(Section, frozen=True):
+    """One rollout task.
+
+    Attributes:
+        episodes: K, played in lockstep; None resolves to about 96 rows, at least 2 episodes.
+    """
+
+    episodes: Positive | None = None
+
+
+class UpdateConfig(Section, frozen=True):
+    """One update.
+
+    Attributes:
+        tasks: J, rollout tasks per update; None resolves to 4.
+    """
+
+    tasks: Positive | None = None
+
+
+class NetworkConfig(Section, frozen=True):
+    """Encoder, LSTM, head.
+
+    Attributes:
+        encoder: width of the encoder, a linear layer and a rectifier.
+        lstm: width of the LSTM's hidden state.
+    """
+
+    encoder: Positive = 64
+    lstm: Positive = 64
+
+
+class LossConfig(Section, frozen=True):
+    """The gradient's formula (docs/design.md, mathematics).
+
+    Attributes:
+        discount: gamma of the return, 0 to 1.
+        baseline: `none`, or `leave_one_out`: the mean return at the same step of the task's other episodes.
+        pool: whose returns leave-one-out averages: the same agent's (`agent`), or all agents' of its policy (`group`).
+        reduction: what the summed loss is divided by. `mean`: the batch's agent-steps; `sum`: 1; `fixed`: the greatest
+            number of agent-steps that a batch can have; `agent_mean`: every life counts as its own mean.
+        entropy: weight of the entropy bonus.
+        importance_clip: c of min(rho, c) at lag > 0.
+        normalise_advantages: divide advantages by their running standard deviation.
+    """
+
+    discount: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.99
+    baseline: Literal["none", "leave_one_out"] = "leave_one_out"
+    pool: Literal["agent", "group"] = "agent"
+    reduction: Literal["mean", "sum", "fixed", "agent_mean"] = "mean"
+    entropy: Rate = 0.01
+    importance_clip: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0
+    normalise_advantages: bool = True
+
+
+class OptimiserConfig(Section, frozen=True):
+    """How the gradient changes the weights.
+
+    Attributes:
+        name: `adam`, `sgd` or `rmsprop`.
+        learning_rate: greater than 0.
+        clip: the gradient is scaled down to this norm, policy by policy; None for never.
+        momentum: of `sgd` and `rmsprop`.
+    """
+
+    name: Literal["adam", "sgd", "rmsprop"] = "adam"
+    learning_rate: Rate = 2e-3
+    clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
+    momentum: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
+
+
+class SharingConfig(Section, frozen=True):
+    """Who shares a policy with whom.
+
+    Attributes:
+        mode: `all` one policy; `all_with_id` one policy that sees a one-hot agent id; `groups` a policy per entry of
+            `groups`; `none` a policy per agent.
+        groups: policy name to glob pattern of agent names; the first match counts.
+    """
+
+    mode: Literal["all", "all_with_id", "groups", "none"] = "all"
+    groups: dict[str, str] = {}
+
+
+class LearnerConfig(Section, frozen=True):
+    """How the learner works; changes no bit of the result.
+
+    Attributes:
+        workers: threads that compute gradients, each a task at a time; None for as many as the machine has cores.
+        task_timeout: seconds after which a task whose duration nobody knows yet is given to another actor.
+    """
+
+    workers: Positive | None = None
+    task_timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 120.0
+
+
+class CheckpointConfig(Section, frozen=True):
+    """When the run is saved.
+
+    Attributes:
+        every: updates between checkpoints.
+        keep: how many of the newest stay on disk.
+    """
+
+    every: Positive = 50
+    keep: Positive = 3
+
+
+class EvaluateConfig(Section, frozen=True):
+    """Episodes played only to be measured.
+
+    Attributes:
+        every: updates between evaluations; 0 for none.
+        episodes: fresh episodes per evaluation.
+        greedy: take the likeliest action instead of a sample.
+    """
+
+    every: Count = 0
+    episodes: Positive = 100
+    greedy: bool = False
+
+
+class Config(Section, frozen=True):
+    """All settings of a run.
+
+    Attributes:
+        seed: of every random number in the run.
+        updates: after how many the run ends.
+        lag: updates by which collecting runs ahead of the newest weights; 0 is strictly on-policy.
+        device: where gradients are computed: `cpu`, `cuda` or `cuda:1`.
+        arithmetic: `portable` (equal bits on unlike machines) or `native`.
+        initial_weights: SHA-256 of the weights file that the run starts from; empty for fresh weights.
+        mixed_arithmetic: let actors of unlike arithmetic play together, which makes the run not reproducible.
+    """
+
+    environment: EnvironmentConfig = EnvironmentConfig()
+    reward: RewardConfig = RewardConfig()
+    sharing: SharingConfig = SharingConfig()
+    task: TaskConfig = TaskConfig()
+    update: UpdateConfig = UpdateConfig()
+    network: NetworkConfig = NetworkConfig()
+    loss: LossConfig = LossConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    learner: LearnerConfig = LearnerConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
+    updates: Positive = 400
+    lag: Count = 0
+    device: Annotated[str, msgspec.Meta(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
+    arithmetic: Literal["portable", "native"] = "portable"
+    mixed_arithmetic: bool = False
+    initial_weights: str = ""
+
+    def __post_init__(self) -> None:
+        for name, setting in (("individual", self.reward.individual), ("team", self.reward.team)):
+            if not all(abs(value) < float("inf") for value in extremes(setting)):
+                raise ValueError(f"reward.{name} must be finite")
+        if extremes(self.optimiser.learning_rate)[0] < 0 or extremes(self.optimiser.learning_rate)[1] <= 0:
+            raise ValueError("optimiser.learning_rate must be greater than 0")
+        if self.loss.baseline == "leave_one_out" and self.task.episodes == 1:
+            raise ValueError(
+                "loss.baseline leave_one_out compares the episodes of a task with one another and needs at least 2, but"
+                " task.episodes is 1; raise task.episodes or set loss.baseline to none"
+            )
+        if (self.sharing.mode == "groups") != bool(self.sharing.groups):
+            raise ValueError("sharing.groups and sharing.mode: groups belong together; set both or neither")
+
+    @property
+    def episodes(self) -> int:
+        """K of a resolved configuration."""
+        if self.task.episodes is None:
+            raise ConfigError("task.episodes is not resolved; call common.config.resolve first")
+        return self.task.episodes
+
+    @property
+    def tasks(self) -> int:
+        """J of a resolved configuration."""
+        if self.update.tasks is None:
+            raise ConfigError("update.tasks is not resolved; call common.config.resolve first")
+        return self.update.tasks
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 takes `1e-3` for a word; people mean a number."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def scalar(text: str) -> Any:
+    """A value as YAML reads it.
+
+    Raises:
+        ConfigError: the text is no YAML.
+    """
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader with one more number format)
+    except yaml.YAMLError as fault:
+        raise ConfigError(f"{text!r} is not a YAML value: {fault}") from fault
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, not yet checked.
+
+    Raises:
+        ConfigError: the file cannot be read or is no mapping.
+    """
+    try:
+        settings = scalar(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ConfigError) as fault:
+        raise ConfigError(f"{path}: {fault}") from fault
+    if settings is None:
+        return {}
+    if not isinstance(settings, dict):
+        raise ConfigError(f"{path}: expected `key: value` lines, found {type(settings).__name__}")
+    return settings
+
+
+def override(settings: dict[str, Any], assignment: str) -> None:
+    """Set one `section.key=value` in place.
+
+    Raises:
+        ConfigError: the assignment has no `=`, or descends into something that is no section.
+    """
+    path, equals, text = assignment.partition("=")
+    if not equals:
+        raise ConfigError(f"--set {assignment!r}: write key=value, for example loss.entropy=0.01")
+    *sections, key = path.strip().split(".")
+    place = settings
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {assignment!r}: {section!r} is a value, not a section")
+    place[key] = scalar(text)
+
+
+def check(settings: dict[str, Any]) -> Config:
+    """The configuration that the settings describe, defaults filled in.
+
+    Raises:
+        ConfigError: a key is unknown (the nearest valid one is named), a value has the wrong type or is impossible.
+    """
+    _refuse_unknown(settings, Config, "")
+    try:
+        return msgspec.convert(settings, Config)
+    except msgspec.ValidationError as fault:
+        raise ConfigError(_explain(str(fault), settings)) from fault
+
+
+def _refuse_unknown(settings: dict[str, Any], section: type[msgspec.Struct], prefix: str) -> None:
+    fields = {field.name: field.type for field in msgspec.structs.fields(section)}
+    for key, value in settings.items():
+        if key not in fields:
+            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)
+            raise ConfigError(f"unknown setting {prefix}{key}; the nearest is {prefix}{near[0]}")
+        kind = fields[key]
+        if isinstance(kind, type) and issubclass(kind, Section):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{prefix}{key} is a section: write {prefix}{key}.NAME, not {prefix}{key}={value!r}")
+            _refuse_unknown(value, kind, f"{prefix}{key}.")
+
+
+def _explain(fault: str, settings: dict[str, Any]) -> str:
+    """msgspec says `Expected ... - at `$.section.key``: name the setting and its value."""
+    message, _, place = fault.partition(" - at `$")
+    path = place.strip("`.").split(".") if place.strip("`.") else []
+    value: Any = settings
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return f"{'.'.join(path)} is {value!r}: {message[0].lower()}{message[1:]}" if path else message
+
+
+def resolve(config: Config, environment: EnvironmentSpec) -> Config:
+    """Fill in what depends on the environment: K and J.
+
+    They depend on nothing else (never on actors, cores or speed), so that the same configuration means the same run.
+    """
+    episodes = config.task.episodes or max(2, round(ROWS_PER_FORWARD_PASS / len(environment.agents)))
+    return msgspec.structs.replace(
+        config,
+        task=TaskConfig(episodes=episodes),
+        update=UpdateConfig(tasks=config.update.tasks or 4),
+    )
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """The configuration as plain values, for YAML, JSON and comparison."""
+    plain: dict[str, Any] = msgspec.to_builtins(config)
+    return plain
+
+
+def encode(config: Config) -> bytes:
+    """The configuration as JSON, for the wire."""
+    return msgspec.json.encode(config)
+
+
+def decode(data: bytes) -> Config:
+    """The configuration that `encode` wrote.
+
+    Raises:
+        ConfigError: the bytes are none.
+    """
+    try:
+        return msgspec.json.decode(data, type=Config)
+    except msgspec.MsgspecError as fault:
+        raise ConfigError(f"the learner's configuration cannot be read: {fault}") from fault
+
+
+def differences(ours: Config, theirs: Config) -> list[str]:
+    """The settings in which two configurations differ, as `section.key: ours, theirs`."""
+    return list(_differences(to_dict(ours), to_dict(theirs), ""))
+
+
+def _differences(ours: Any, theirs: Any, path: str) -> list[str]:
+    if ours == theirs:
+        return []
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        keys = sorted(ours.keys() | theirs.keys())
+        return [
+            line for key in keys for line in _differences(ours.get(key), theirs.get(key), f"{path}.{key}".strip("."))
+        ]
+    return [f"{path}: {ours!r}, {theirs!r}"]

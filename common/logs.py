@@ -1,0 +1,57 @@
+"""Logs: one line an event, JSON when nobody is looking, with whatever the event carries as `extra`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import TextIO
+
+_OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+def start(to: TextIO | None = None, level: str = "INFO", **context: str) -> None:
+    """Send this process's log to a file, else to standard error; `context` (run id, actor id) is on every line."""
+    stream = to or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_Plain(context) if stream.isatty() else _Json(context))
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(level)
+
+
+def _fields(record: logging.LogRecord, context: dict[str, str]) -> dict[str, object]:
+    return {**context, **{key: value for key, value in vars(record).items() if key not in _OWN}}
+
+
+class _Json(logging.Formatter):
+    def __init__(self, context: dict[str, str]) -> None:
+        super().__init__()
+        self._context = context
+
+    def format(self, record: logging.LogRecord) -> str:
+        event = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_fields(record, self._context),
+        }
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(event, default=str)
+
+
+class _Plain(logging.Formatter):
+    def __init__(self, context: dict[str, str]) -> None:
+        super().__init__()
+        self._context = context
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = " ".join(f"{key}={value!r}" for key, value in _fields(record, self._context).items())
+        line = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {record.levelname.lower():7} "
+        line += f"{record.getMessage()!r}"[1:-1] + (f"  {fields}" if fields else "")
+        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")

@@ -1,0 +1,116 @@
+"""Every metric that Chorus exports, named in one place. `docs/metrics.md` lists them.
+
+Each process has a registry of its own, so that tests can make as many as they like.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+TASK_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+PHASE_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+def registry() -> CollectorRegistry:
+    """A registry with what every process exports: memory, processor time, open files, the Python version."""
+    made = CollectorRegistry()
+    ProcessCollector(registry=made)
+    PlatformCollector(registry=made)
+    GCCollector(registry=made)
+    return made
+
+
+class LearnerMetrics:
+    """What the learner exports."""
+
+    def __init__(self, to: CollectorRegistry) -> None:
+        """Register everything at `to`."""
+        self.build = Info("chorus_build", "Version of Chorus and id of the run.", registry=to)
+        self.updates = Counter("chorus_updates", "Updates done by this process.", registry=to)
+        self.policy_version = Gauge("chorus_policy_version", "The newest policy version.", registry=to)
+        self.policy_lag = Gauge(
+            "chorus_policy_lag",
+            "Updates between the version that played the last batch and the one it made, less one.",
+            registry=to,
+        )
+        self.env_steps = Counter("chorus_env_steps", "Environment steps trained on.", registry=to)
+        self.agent_steps = Counter("chorus_agent_steps", "Agent-steps trained on.", registry=to)
+        self.episodes = Counter("chorus_episodes", "Episodes trained on.", registry=to)
+        self.returns = Gauge(
+            "chorus_return", "Mean undiscounted return of the last batch, summed over agents.", ["part"], registry=to
+        )
+        self.evaluation_return = Gauge(
+            "chorus_evaluation_return", "Mean mixed return of the last evaluation, summed over agents.", registry=to
+        )
+        self.episode_length = Gauge(
+            "chorus_episode_length_steps", "Mean episode length of the last batch.", registry=to
+        )
+        self.gradient_norm = Gauge("chorus_gradient_norm", "Norm of the last gradient before the clip.", registry=to)
+        self.clipped = Gauge(
+            "chorus_gradient_clipped_ratio", "Share of policies whose last gradient was clipped.", registry=to
+        )
+        self.entropy = Gauge(
+            "chorus_policy_entropy_nats", "Mean entropy of the policy over the last batch.", registry=to
+        )
+        self.disagreement = Gauge(
+            "chorus_policy_disagreement_ratio",
+            "Greatest |log pi (learner) - log pi (actor)| / max(1, |log pi|) of the last batch; about 1e-6 at lag 0.",
+            registry=to,
+        )
+        self.ratio_mean = Gauge("chorus_importance_ratio_mean", "Mean importance ratio of the last batch.", registry=to)
+        self.ratio_max = Gauge(
+            "chorus_importance_ratio_max", "Greatest importance ratio of the last batch.", registry=to
+        )
+        self.learning_rate = Gauge("chorus_learning_rate", "Learning rate of the last step.", registry=to)
+        self.tasks = Counter("chorus_tasks", "Leases that ended, by outcome.", ["outcome"], registry=to)
+        self.leases = Counter("chorus_leases", "Leases granted.", registry=to)
+        self.task_seconds = Histogram(
+            "chorus_task_duration_seconds", "From a lease to its trajectory.", buckets=TASK_SECONDS, registry=to
+        )
+        self.update_seconds = Histogram(
+            "chorus_update_phase_duration_seconds",
+            "Time of an update by phase: batch (waiting for its tasks), step (optimiser and new version).",
+            ["phase"],
+            buckets=PHASE_SECONDS,
+            registry=to,
+        )
+        self.gradient_seconds = Histogram(
+            "chorus_gradient_duration_seconds",
+            "Forward and backward pass of one task.",
+            buckets=PHASE_SECONDS,
+            registry=to,
+        )
+        self.actors = Gauge("chorus_actors", "Actors connected.", registry=to)
+        self.idle_actors = Gauge("chorus_idle_actors", "Actors connected that wait for a task.", registry=to)
+        self.connections = Counter("chorus_connections", "Streams opened by actors.", registry=to)
+        self.refusals = Counter(
+            "chorus_refusals", "Streams ended because of what they carried, by reason.", ["reason"], registry=to
+        )
+        self.received = Counter("chorus_received_bytes", "Payload received from actors.", registry=to)
+        self.sent = Counter("chorus_sent_bytes", "Payload sent to actors.", registry=to)
+        self.checkpoint_time = Gauge(
+            "chorus_checkpoint_timestamp_seconds", "When the last checkpoint was written.", registry=to
+        )
+        self.progress_time = Gauge(
+            "chorus_progress_timestamp_seconds", "When a task was last kept or an update done.", registry=to
+        )
+
+
+class ActorMetrics:
+    """What an actor exports."""
+
+    def __init__(self, to: CollectorRegistry) -> None:
+        """Register everything at `to`."""
+        self.build = Info("chorus_actor_build", "Version of Chorus.", registry=to)
+        self.tasks = Counter("chorus_actor_tasks", "Tasks by outcome.", ["outcome"], registry=to)
+        self.agent_steps = Counter("chorus_actor_agent_steps", "Agent-steps played.", registry=to)
+        self.env_steps = Counter("chorus_actor_env_steps", "Environment steps played.", registry=to)
+        self.seconds = Counter(
+            "chorus_actor_phase_seconds", "Time by phase: environment, inference, encode, wait.", ["phase"], registry=to
+        )
+        self.policy_version = Gauge("chorus_actor_policy_version", "The newest policy version received.", registry=to)
+        self.connected = Gauge("chorus_actor_connected", "1 while the stream to the learner is open.", registry=to)
+        self.connections = Counter("chorus_actor_connections", "Streams opened to the learner.", registry=to)

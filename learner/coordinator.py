@@ -1,0 +1,408 @@
+"""The run itself: opens batches, takes trajectories, has gradients computed, makes versions, writes the record.
+
+It ties the ledger (who plays what) to the training state (what is learned) on one asyncio loop. The loop never
+computes: checking a trajectory, gradients, optimiser steps and files are work for threads. Which thread, which actor
+and which order change nothing, since a batch is what its tasks are named, and sums are taken in the order of names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import ceil, nan
+from typing import Any, Protocol
+
+from common.config import Config
+from common.environment import EnvironmentSpec
+from common.errors import TrainingFault
+from common.metrics import LearnerMetrics
+from common.task import Purpose, Task
+from common.trajectory import Trajectory, digest, validate
+from common.weights import PolicyVersion
+from learner.checkpoint import Checkpoint, Counters, save_checkpoint
+from learner.gradient import Figures, figures
+from learner.ledger import Ledger, Verdict
+from learner.run_folder import RunFolder
+from learner.training import TaskSums, Training, UpdateReport, add_figures, mean_returns
+
+log = logging.getLogger("chorus.learner")
+
+TICK_SECONDS = 0.1
+
+
+class Subscriber(Protocol):
+    """A connected actor, as the coordinator sees it."""
+
+    @property
+    def name(self) -> str:
+        """The actor's id."""
+        ...
+
+    @property
+    def wanted(self) -> int:
+        """Tasks that it waits for."""
+        ...
+
+    def send_task(self, task: Task, policy: PolicyVersion) -> None:
+        """Have it play a task, after giving it the version if it has not got it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How the run stands after an update, for whoever watches."""
+
+    report: UpdateReport
+    row: dict[str, Any]
+    actors: int
+
+
+class Coordinator:
+    """One run, from the update it stands at to its last."""
+
+    def __init__(
+        self,
+        config: Config,
+        environment: EnvironmentSpec,
+        training: Training,
+        folder: RunFolder,
+        counters: Counters,
+        metrics: LearnerMetrics,
+        on_update: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        """Continue from `counters`, at whose update `training` must stand."""
+        self.config = config
+        self.environment = environment
+        self.training = training
+        self.ledger = Ledger(config.learner.task_timeout)
+        self.metrics = metrics
+        self.refused = 0
+        self.last_progress = time.monotonic()
+        self.state = "waiting for actors"
+        self.last: Progress | None = None
+        self._folder = folder
+        self._counters = counters
+        self._saved = -1
+        self._on_update = on_update
+        self._subscribers: dict[str, Subscriber] = {}
+        self._idle: dict[str, None] = {}
+        self._sums: dict[Task, TaskSums] = {}
+        self._evaluated: dict[Task, Figures] = {}
+        self._players: dict[Task, tuple[str, str]] = {}
+        self._early: list[Trajectory] = []
+        self._changed = asyncio.Event()
+        self._stop = asyncio.Event()
+        self._fault: BaseException | None = None
+        self._background: set[asyncio.Task[None]] = set()
+        workers = config.learner.workers or len(os.sched_getaffinity(0))
+        self._gradients = ThreadPoolExecutor(workers, thread_name_prefix="gradient")
+        self._intake = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._began = time.monotonic() - counters.seconds
+        self._last_update = time.monotonic()
+
+    # -- what actors cause
+
+    def join(self, subscriber: Subscriber) -> None:
+        """An actor is ready to play."""
+        self.ledger.join(subscriber.name)
+        self._subscribers[subscriber.name] = subscriber
+        self.metrics.actors.set(len(self._subscribers))
+        if self.state == "waiting for actors":
+            self.state = "training"
+
+    def leave(self, name: str) -> None:
+        """An actor is gone; its tasks go to others."""
+        requeued = len(self.ledger.actors[name].leases)
+        self.ledger.leave(name)
+        del self._subscribers[name]
+        self._idle.pop(name, None)
+        self.metrics.actors.set(len(self._subscribers))
+        self.metrics.tasks.labels("requeued").inc(requeued)
+        self._dispatch()
+
+    def ask(self, name: str) -> None:
+        """An actor wants tasks; it gets them now or as soon as there are some."""
+        self._idle[name] = None
+        self._dispatch()
+
+    def fail(self, name: str, task: Task, error: str, traceback: str) -> None:
+        """An actor could not play a task."""
+        verdict = self.ledger.fail(name, task)
+        self.metrics.tasks.labels("failed").inc()
+        log.warning("task failed", extra={"actor": name, "task": str(task), "error": error})
+        if verdict is Verdict.GIVEN_UP:
+            self._stop_for(
+                TrainingFault(
+                    f"{task} failed on three tries (seed {self.config.seed}); the last one:\n{error}\n{traceback}"
+                )
+            )
+        self._dispatch()
+
+    async def receive(self, name: str, trajectory: Trajectory) -> Verdict:
+        """An actor played a task.
+
+        Raises:
+            MalformedData: the trajectory breaks the rules; nothing of it is kept.
+            NotLeased: the actor was not given that task.
+        """
+        if trajectory.task not in self.ledger.actors[name].leases or not self.ledger.is_open(trajectory.task):
+            return self._account(name, trajectory, "")
+        hashed = await self._in_thread(self._intake, self._inspect, trajectory)
+        return self._account(name, trajectory, hashed)
+
+    def _inspect(self, trajectory: Trajectory) -> str:
+        validate(trajectory, self.environment, self.config.episodes)
+        return digest(trajectory)
+
+    def _account(self, name: str, trajectory: Trajectory, hashed: str) -> Verdict:
+        task, now = trajectory.task, time.monotonic()
+        since = self.ledger.actors[name].leases.get(task, now)
+        verdict = self.ledger.complete(name, task, now)
+        self.metrics.tasks.labels("completed" if verdict is Verdict.KEPT else "repeated").inc()
+        self.metrics.task_seconds.observe(now - since)
+        if verdict is Verdict.KEPT:
+            self._progressed()
+            self._players[task] = name, hashed
+            if task.purpose is Purpose.EVALUATION:
+                self._evaluated[task] = figures(trajectory, self.environment, self.config)
+                self._changed.set()
+            elif task.update == self.training.update:
+                self._spawn(self._differentiate(trajectory))
+            else:
+                self._early.append(trajectory)
+        return verdict
+
+    # -- the loop
+
+    def stop(self) -> None:
+        """End after the step at work, with a checkpoint."""
+        self._stop.set()
+        self._changed.set()
+
+    async def run(self) -> bool:
+        """Train to the last update; return whether it was reached (else `stop` was called).
+
+        Raises:
+            TrainingFault: training cannot go on; the run folder holds the last good state.
+        """
+        ticking = asyncio.create_task(self._tick())
+        try:
+            for update in range(
+                self.training.update, min(self.training.update + self.config.lag, self.config.updates - 1) + 1
+            ):
+                self.ledger.open(self._tasks(update))
+            self._dispatch()
+            while self.training.update < self.config.updates and await self._batch():
+                await self._update()
+            finished = self.training.update == self.config.updates
+            self.state = "finished" if finished else "stopping"
+            await self._checkpoint()
+            if finished:
+                self._folder.write_final(self.training.current)
+            return finished
+        finally:
+            ticking.cancel()
+            for task in self._background:
+                task.cancel()
+            await asyncio.gather(ticking, *self._background, return_exceptions=True)
+            self._gradients.shutdown()
+            self._intake.shutdown()
+
+    def _tasks(self, update: int) -> list[Task]:
+        every, episodes = self.config.evaluate.every, self.config.evaluate.episodes
+        tasks = [Task(update, Purpose.TRAINING, index) for index in range(self.config.tasks)]
+        if every and update % every == 0:
+            tasks += [Task(update, Purpose.EVALUATION, index) for index in range(ceil(episodes / self.config.episodes))]
+        return tasks
+
+    async def _batch(self) -> bool:
+        """Wait until the present update's batch is whole; False if the run is to stop first."""
+        update = self.training.update
+        began = time.monotonic()
+        while True:
+            if self._fault is not None:
+                raise self._fault
+            if self._stop.is_set():
+                return False
+            if self.ledger.batch_ready(update) and self._count(self._sums, update) == self.config.tasks:
+                self.metrics.update_seconds.labels("batch").observe(time.monotonic() - began)
+                return True
+            self._changed.clear()
+            await self._changed.wait()
+
+    @staticmethod
+    def _count(of: dict[Task, TaskSums], update: int) -> int:
+        return sum(task.update == update for task in of)
+
+    async def _update(self) -> None:
+        """Apply the batch, make the next version known, open the next batch, write the record."""
+        update, began = self.training.update, time.monotonic()
+        tasks = self._tasks(update)
+        training = [task for task in tasks if task.purpose is Purpose.TRAINING]
+        sums = [self._sums.pop(task) for task in training]
+        report = await self._in_thread(self._gradients, self.training.apply, sums)
+        self.ledger.close(tasks)
+        opening = update + 1 + self.config.lag
+        if opening < self.config.updates:
+            self.ledger.open(self._tasks(opening))
+        early, self._early = self._early, []
+        for trajectory in early:
+            if trajectory.task.update == self.training.update:
+                self._spawn(self._differentiate(trajectory))
+            else:
+                self._early.append(trajectory)
+        self._dispatch()
+        self.metrics.update_seconds.labels("step").observe(time.monotonic() - began)
+        self._record(report, tasks)
+        if self.training.update % self.config.checkpoint.every == 0:
+            await self._checkpoint()
+
+    def _record(self, report: UpdateReport, tasks: list[Task]) -> None:
+        now = time.monotonic()
+        counters, total = self._counters, report.figures
+        rate = total.agent_steps / max(now - self._last_update, 1e-9)
+        self._last_update = now
+        self._counters = Counters(
+            update=report.version,
+            env_steps=counters.env_steps + total.env_steps,
+            agent_steps=counters.agent_steps + total.agent_steps,
+            seconds=now - self._began,
+        )
+        evaluations = [self._evaluated.pop(task) for task in tasks if task.purpose is Purpose.EVALUATION]
+        evaluation = mean_returns(add_figures(evaluations), self.config, report.update)[2] if evaluations else nan
+        row = {
+            "update": report.update,
+            "env_steps": self._counters.env_steps,
+            "agent_steps": self._counters.agent_steps,
+            "seconds": round(self._counters.seconds, 3),
+            "individual_return": report.individual_return,
+            "team_return": report.team_return,
+            "mixed_return": report.mixed_return,
+            "episode_length": total.env_steps / total.episodes,
+            "policy_version": report.version,
+            "policy_lag": report.update - report.collected_by,
+            "agent_steps_per_second": round(rate, 1),
+            "evaluation_return": evaluation if evaluations else "",
+            "gradient_norm": report.gradient_norm,
+            "clipped": report.clipped,
+            "loss": report.loss,
+            "entropy": report.entropy,
+            "policy_disagreement": report.disagreement,
+            "importance_ratio_mean": report.ratio_mean,
+            "importance_ratio_max": report.ratio_max,
+            "learning_rate": report.learning_rate,
+        }
+        players = [self._players.pop(task) for task in tasks]
+        hashed = hashlib.sha256("".join(part for _, part in players).encode()).hexdigest()
+        batch = {
+            "update": report.update,
+            "digest": hashed,
+            "tasks": [
+                {"purpose": task.purpose.name.lower(), "index": task.index, "actor": actor, "digest": part}
+                for task, (actor, part) in zip(tasks, players, strict=True)
+            ],
+        }
+        self._folder.add(row, batch)
+        self._progressed()
+        self._export(report, evaluation, total)
+        self.last = Progress(report, row, len(self._subscribers))
+        self._on_update(self.last)
+
+    def _export(self, report: UpdateReport, evaluation: float, total: Figures) -> None:
+        metrics = self.metrics
+        metrics.updates.inc()
+        metrics.policy_version.set(report.version)
+        metrics.policy_lag.set(report.update - report.collected_by)
+        metrics.env_steps.inc(total.env_steps)
+        metrics.agent_steps.inc(total.agent_steps)
+        metrics.episodes.inc(total.episodes)
+        metrics.returns.labels("individual").set(report.individual_return)
+        metrics.returns.labels("team").set(report.team_return)
+        metrics.returns.labels("mixed").set(report.mixed_return)
+        metrics.episode_length.set(total.env_steps / total.episodes)
+        metrics.gradient_norm.set(report.gradient_norm)
+        metrics.clipped.set(report.clipped)
+        metrics.entropy.set(report.entropy)
+        metrics.disagreement.set(report.disagreement)
+        metrics.ratio_mean.set(report.ratio_mean)
+        metrics.ratio_max.set(report.ratio_max)
+        metrics.learning_rate.set(report.learning_rate)
+        if evaluation == evaluation:  # not NaN: there was one
+            metrics.evaluation_return.set(evaluation)
+
+    async def _checkpoint(self) -> None:
+        if self._saved == self.training.update:
+            return
+        metrics_bytes, batches_bytes = self._folder.record_lengths()
+        counters = Counters(
+            update=self.training.update,
+            env_steps=self._counters.env_steps,
+            agent_steps=self._counters.agent_steps,
+            seconds=self._counters.seconds,
+            metrics_bytes=metrics_bytes,
+            batches_bytes=batches_bytes,
+        )
+        checkpoint = Checkpoint(counters, dict(self.training.versions), self.training.optimiser_state)
+        await self._in_thread(
+            self._intake, save_checkpoint, self._folder.checkpoints, checkpoint, self.config.checkpoint.keep
+        )
+        self._saved = self.training.update
+        self.metrics.checkpoint_time.set_to_current_time()
+
+    # -- inside
+
+    async def _differentiate(self, trajectory: Trajectory) -> None:
+        began = time.monotonic()
+        self._sums[trajectory.task] = await self._in_thread(self._gradients, self.training.sums, trajectory)
+        self.metrics.gradient_seconds.observe(time.monotonic() - began)
+        self._changed.set()
+
+    def _dispatch(self) -> None:
+        """Give tasks to the actors that wait, who waited longest first."""
+        for name in list(self._idle):
+            subscriber = self._subscribers[name]
+            while subscriber.wanted:
+                task = self.ledger.lease(name, time.monotonic())
+                if task is None:
+                    break
+                self.metrics.leases.inc()
+                subscriber.send_task(task, self.training.version_for(task.update))
+            if not subscriber.wanted:
+                del self._idle[name]
+        self.metrics.idle_actors.set(len(self._idle))
+
+    async def _tick(self) -> None:
+        """Let late leases be noticed while nothing else happens."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            alarm = self.ledger.next_alarm()
+            if self._idle and alarm is not None and alarm <= time.monotonic():
+                self._dispatch()
+
+    def _progressed(self) -> None:
+        self.last_progress = time.monotonic()
+        self.metrics.progress_time.set_to_current_time()
+
+    def _stop_for(self, fault: BaseException) -> None:
+        self._fault = self._fault or fault
+        self._changed.set()
+
+    def _spawn(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._reap)
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._stop_for(task.exception())  # type: ignore[arg-type]
+
+    @staticmethod
+    async def _in_thread(pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)

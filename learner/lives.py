@@ -1,0 +1,67 @@
+"""From slots to lives: a task's steps, regrouped into the sequences that the LSTM sees.
+
+A trajectory is an array over `[time, row]` in which rows may be empty for a while, end, and begin anew. The LSTM is run
+over *lives*: each a sequence of the steps at which its agent acted, starting from a zero state. So no state is ever
+reset inside a sequence, and no padding is ever computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.environment import BoolArray
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Lives:
+    """The steps of a task in packed order: first the first step of every life, longest life first, then the second, …
+
+    Attributes:
+        steps: `[step]`, the position of each step in the flattened `[time, row]` array; None if that is the identity.
+        sizes: `[rank]`, how many lives have a step of that rank (`batch_sizes` of a packed sequence).
+        lengths: `[life]`, steps of each life, longest first.
+    """
+
+    steps: Indices | None
+    sizes: Indices
+    lengths: Indices
+
+    @property
+    def count(self) -> int:
+        """Steps in all."""
+        return int(self.sizes.sum())
+
+    @property
+    def life_of_step(self) -> Indices:
+        """`[step]`, the number of the life that each step belongs to."""
+        return np.concatenate([np.arange(size) for size in self.sizes])
+
+
+def pack(acted: BoolArray, ended: BoolArray) -> Lives:
+    """Find the lives of a task.
+
+    Args:
+        acted: bool `[time, row]`, where somebody acted.
+        ended: bool `[time, row]`, where a life ended at the end of the step.
+    """
+    time, rows = acted.shape
+    if acted.all() and not ended[:-1].any():
+        return Lives(None, np.full(time, rows), np.full(rows, time))
+    ended_before = np.zeros_like(acted, dtype=np.intp)
+    np.cumsum(ended[:-1], axis=0, out=ended_before[1:])
+    row, step = np.nonzero(acted.T)
+    key = row * (time + 1) + ended_before[step, row]
+    begins = np.flatnonzero(np.diff(key, prepend=-1))
+    lengths = np.diff(begins, append=len(key))
+    life = np.repeat(np.arange(len(begins)), lengths)
+    rank = np.arange(len(key)) - begins[life]
+    order = np.argsort(-lengths, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    packed = np.lexsort((place[life], rank))
+    return Lives((step * rows + row)[packed], np.bincount(rank), lengths[order])

@@ -1,0 +1,159 @@
+"""A learner from start to end: environment, run folder, checkpoint, server, coordinator; and their orderly closing."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import torch
+from prometheus_client import start_http_server
+
+from common import metrics
+from common.config import Config, resolve
+from common.environments import make
+from common.errors import ConfigError, MalformedData
+from common.fingerprint import chorus_version, fingerprint
+from common.sharing import divide
+from common.weights import PolicyVersion, Tensors, check
+from learner.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
+from learner.coordinator import Coordinator, Progress
+from learner.run_folder import RunFolder
+from learner.server import Server
+from learner.training import Training, first_version
+from protos.chorus.v1 import rollout_pb2 as pb
+
+log = logging.getLogger("chorus.learner")
+
+HEALTH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A learner that listens: what whoever started it may want to know and do."""
+
+    run: str
+    config: Config
+    port: int
+    resumed_at: int
+    stop: Callable[[], None]
+    """End after the step at work, with a checkpoint; call it from the learner's own loop."""
+    status: Callable[[], pb.StatusReply]
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where a learner is to be reached.
+
+    Attributes:
+        address: HOST:PORT of the gRPC server; port 0 takes any that is free.
+        metrics_port: of `/metrics`; None for none.
+        metrics_host: that it listens at.
+    """
+
+    address: str = "127.0.0.1:0"
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+
+
+def load_initial(run: Path) -> tuple[str, Tensors]:
+    """The weights that `--init-from RUN` names: their digest and tensors.
+
+    Raises:
+        ConfigError: the run has no final weights, or they are broken.
+    """
+    path = run / "final" / "policy.safetensors"
+    try:
+        data = path.read_bytes()
+        digest = hashlib.sha256(data)
+        return digest.hexdigest(), check(PolicyVersion(0, data, digest.digest())).tensors()
+    except (OSError, MalformedData) as fault:
+        raise ConfigError(f"--init-from {run}: {fault}") from fault
+
+
+async def serve(
+    config: Config,
+    out: Path,
+    listening: Listening,
+    init_from: Path | None = None,
+    on_start: Callable[[Serving], None] = lambda serving: None,
+    on_update: Callable[[Progress], None] = lambda progress: None,
+) -> bool:
+    """Run a learner until the run is complete or stopped; return whether it is complete.
+
+    Args:
+        config: not yet resolved.
+        out: the run folder, empty or holding this very run.
+        listening: where actors find it.
+        init_from: a run folder whose final weights to start from.
+        on_start: called once actors can connect.
+        on_update: called after each update.
+
+    Raises:
+        ChorusError: the configuration, the environment, the folder or the training is at fault.
+        OSError: an address or the disk is.
+    """
+    torch.set_num_threads(1)
+    environment = make(config.environment.spec)
+    spec = environment.spec
+    environment.close()
+    initial: Tensors | None = None
+    if init_from is not None:
+        digest, initial = load_initial(init_from)
+        config = msgspec.structs.replace(config, initial_weights=digest)
+    config = resolve(config, spec)
+    policies = divide(spec, config.sharing)
+    print_of = fingerprint(spec.package)
+    folder = RunFolder(out)
+    try:
+        run = folder.begin(config, print_of)
+        checkpoint = load_newest(folder.checkpoints)
+        if checkpoint is None:
+            folder.refuse_if_trained()
+            first = first_version(config, policies, initial)
+            training = Training(config, spec, policies, {0: first})
+            checkpoint = Checkpoint(Counters(), training.versions, training.optimiser_state)
+            save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint.keep)
+        counters = checkpoint.counters
+        training = Training(config, spec, policies, checkpoint.versions, counters.update, checkpoint.optimiser)
+        folder.open_record(counters.metrics_bytes, counters.batches_bytes)
+        registry = metrics.registry()
+        exported = metrics.LearnerMetrics(registry)
+        exported.build.info({"version": chorus_version(), "run": run})
+        coordinator = Coordinator(config, spec, training, folder, counters, exported, on_update)
+        server = Server(coordinator, run, print_of)
+        port = await server.start(listening.address)
+        web = None
+        if listening.metrics_port is not None:
+            web = start_http_server(listening.metrics_port, listening.metrics_host, registry)
+        log.info(
+            "learner listens", extra={"run": run, "port": port, "update": counters.update, "updates": config.updates}
+        )
+        watch = asyncio.create_task(_watch(server))
+        try:
+            on_start(Serving(run, config, port, counters.update, coordinator.stop, server.status))
+            finished = await coordinator.run()
+            reason = pb.Goodbye.REASON_FINISHED if finished else pb.Goodbye.REASON_STOPPING
+            await server.stop(reason)
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+            await server.stop(pb.Goodbye.REASON_STOPPING, grace=0)
+            if web is not None:
+                web[0].shutdown()
+                web[0].server_close()
+                web[1].join()
+        log.info("learner ended", extra={"run": run, "update": training.update, "finished": finished})
+        return finished
+    finally:
+        folder.close()
+
+
+async def _watch(server: Server) -> None:
+    while True:
+        await server.check_health()
+        await asyncio.sleep(HEALTH_SECONDS)
