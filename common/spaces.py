@@ -136,7 +136,9 @@ def _write_bytes(shape: tuple[int, ...], who: str, value: Any, row: FloatArray) 
 def _write_choice(
     counts: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], who: str, value: Any, row: FloatArray
 ) -> None:
-    chosen = np.asarray(value).reshape(-1) - starts
+    chosen = np.asarray(value).reshape(-1)
+    if chosen.shape == counts.shape:
+        chosen = chosen - starts
     if chosen.shape != counts.shape or (chosen < 0).any() or (chosen >= counts).any():
         raise EnvironmentFault(
             f"{who}: observed {value!r}, which its space does not hold; mend the environment's observation or its space"

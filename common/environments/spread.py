@@ -176,7 +176,7 @@ class _World:
 
     def move(self, actions: ActionArray) -> None:
         """Advance by one time step: places by the old velocities, velocities by the forces at the old places."""
-        self._thrust.take(actions[:, :, 0].T, axis=1, out=self._change)
+        self._thrust.take(actions[:, :, 0].T.astype(np.intp), axis=1, out=self._change)
         self._collide()
         np.multiply(self.velocity, TIME_STEP, out=self._travel)
         self.position += self._travel
