@@ -42,7 +42,8 @@ def describe(reply: pb.StatusReply) -> str:
         f" ({reply.agent_steps_per_second:,.0f} agent-steps/s now)",
         f"mixed return of the last batch {reply.mixed_return:.2f}",
         f"leases: {tasks.issued} issued = {tasks.completed} completed + {tasks.repeated} repeated"
-        f" + {tasks.failed} failed + {tasks.requeued} requeued + {tasks.outstanding} outstanding; {tasks.refused} streams refused",
+        f" + {tasks.failed} failed + {tasks.requeued} requeued + {tasks.outstanding} outstanding;"
+        f" {tasks.refused} streams refused",
         f"{len(reply.actors)} actors",
     ]
     lines += [

@@ -306,8 +306,8 @@ class Connection:
             raise Unlawful(
                 Code.FAILED_PRECONDITION,
                 "fingerprint",
-                f"unlike arithmetic, so the run would not be reproducible: {difference[:2000]}; make them equal, or start"
-                " the run with --mixed-arithmetic",
+                f"unlike arithmetic, so the run would not be reproducible: {difference[:2000]};"
+                " make them equal, or start the run with --mixed-arithmetic",
             )
         if hello.actor in self._server.connections:
             raise Unlawful(Code.ALREADY_EXISTS, "name_taken", f"an actor named {hello.actor!r} is connected already")
