@@ -112,7 +112,7 @@ def task_sums(
 
 
 def _policy_sums(trajectory: Trajectory, credit: Values, network: Network, scale: float, config: Config) -> PolicySums:
-    spec, device = network.spec, network.flat.device
+    spec, device, precision = network.spec, network.flat.device, network.flat.dtype
     agents = list(spec.agents)
     own = credit[:, :, agents]
     if config.loss.baseline == "leave_one_out":
@@ -127,11 +127,10 @@ def _policy_sums(trajectory: Trajectory, credit: Values, network: Network, scale
     def packed(values: np.ndarray, *shape: int) -> Tensor:
         flat = values.reshape(time * rows, *shape)
         ordered = flat if lives.steps is None else flat[lives.steps]
-        return torch.from_numpy(np.require(ordered, requirements=("C", "W"))).to(
-            device
-        )  # what the wire brings is read-only
+        tensor = torch.from_numpy(np.require(ordered, requirements=("C", "W")))  # what the wire brings is read-only
+        return tensor.to(device, precision if tensor.is_floating_point() else tensor.dtype)
 
-    advantage = packed(own.astype(np.float32))
+    advantage = packed(own)
     logits = network.forward(packed(spec.inputs(trajectory.observations), spec.input_size), lives)
     if trajectory.action_masks.size:
         allowed = packed(trajectory.action_masks[:, :, agents, : spec.output_size], spec.output_size)
@@ -140,7 +139,7 @@ def _policy_sums(trajectory: Trajectory, credit: Values, network: Network, scale
     log_probability, entropy = log_probability_and_entropy(logits, actions, spec.agent.choices)
     behaviour = packed(trajectory.log_probabilities[:, :, agents])
     ratio = torch.exp(log_probability.detach() - behaviour) if config.lag else torch.ones_like(behaviour)
-    weight = life_weights(lives, config.loss.reduction).to(device)
+    weight = life_weights(lives, config.loss.reduction).to(device, precision)
     clipped = torch.clamp(ratio, max=config.loss.importance_clip)
     objective = clipped * (advantage / scale) * log_probability
     bonus = value_at(config.loss.entropy, trajectory.task.update) * entropy
@@ -163,12 +162,12 @@ def log_probability_and_entropy(logits: Tensor, actions: Tensor, choices: tuple[
     """Log-probability of the actions taken, and entropy, summed over components.
 
     Args:
-        logits: float32 `[step, output]`, -inf where a choice is masked.
+        logits: `[step, output]`, -inf where a choice is masked.
         actions: int32 `[step, component]`.
         choices: number of choices of each component; they add up to `output`.
 
     Returns:
-        two float32 `[step]`.
+        two `[step]`, in the precision of the logits.
     """
     log_probability = logits.new_zeros(len(logits))
     entropy = logits.new_zeros(len(logits))
@@ -183,10 +182,10 @@ def log_probability_and_entropy(logits: Tensor, actions: Tensor, choices: tuple[
 
 
 def life_weights(lives: Lives, reduction: str) -> Tensor:
-    """float32 `[step]`: 1, or with `agent_mean` one over the length of the step's life."""
+    """float64 `[step]`: 1, or with `agent_mean` one over the length of the step's life."""
     if reduction != "agent_mean":
-        return torch.ones(1)
-    return torch.from_numpy((1.0 / lives.lengths[lives.life_of_step]).astype(np.float32))
+        return torch.ones(1, dtype=torch.float64)
+    return torch.from_numpy(1.0 / lives.lengths[lives.life_of_step])
 
 
 def divisor(spec: PolicySpec, sums: Sequence[PolicySums], environment: EnvironmentSpec, config: Config) -> float:
@@ -208,9 +207,9 @@ def divisor(spec: PolicySpec, sums: Sequence[PolicySums], environment: Environme
 
 
 def reduce(network: Network, sums: Sequence[PolicySums], z: float) -> Tensor:
-    """The batch's gradient, flat float32: the tasks' sums in the order of tasks, in float64, over Z."""
+    """The batch's gradient, flat, as precise as the network: tasks summed in their order, in float64, over Z."""
     total = torch.zeros_like(network.flat, dtype=torch.float64)
     for part in sums:
         if part.gradient is not None:
             total += part.gradient
-    return (total / z).to(torch.float32)
+    return (total / z).to(network.flat.dtype)

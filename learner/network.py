@@ -58,16 +58,16 @@ class Network:
 
     @staticmethod
     def load(spec: PolicySpec, config: NetworkConfig, tensors: Tensors, device: torch.device) -> Network:
-        """The network of the policy whose tensors are named `spec.name/...`."""
+        """The network of the policy whose tensors are named `spec.name/...`; it computes in their precision."""
         layout = shapes(spec, config)
-        values = [np.asarray(tensors[f"{spec.name}/{name}"], np.float32).ravel() for name in layout]
+        values = [np.asarray(tensors[f"{spec.name}/{name}"]).ravel() for name in layout]
         flat = torch.from_numpy(np.concatenate(values)).to(device)
         parameters = {}
         start = 0
         for name, shape in layout.items():
             parameters[name] = flat[start : start + prod(shape)].view(shape).requires_grad_()
             start += prod(shape)
-        return Network(spec, flat, parameters, torch.zeros(4 * config.lstm, device=device))
+        return Network(spec, flat, parameters, flat.new_zeros(4 * config.lstm))
 
     def tensors(self) -> Tensors:
         """The parameters as NumPy copies, by their names in a policy version."""
@@ -76,7 +76,7 @@ class Network:
         }
 
     def forward(self, inputs: Tensor, lives: Lives) -> Tensor:
-        """Logits `[step, output]` for inputs float32 `[step, input]`, both in the packed order of `lives`."""
+        """Logits `[step, output]` for inputs `[step, input]`, both in the packed order of `lives`."""
         own = self.parameters
         encoded = torch.relu(torch.addmm(own["encoder.bias"], inputs, own["encoder.weight"].t()))
         start = encoded.new_zeros(1, len(lives.lengths), own["lstm.weight_hh"].shape[1])

@@ -211,17 +211,19 @@ def first_version(config: Config, policies: Sequence[PolicySpec], initial: Tenso
 
 
 def check_fit(policies: Sequence[PolicySpec], config: Config, tensors: Tensors) -> None:
-    """Refuse weights that are not of these policies and widths.
+    """Refuse weights that are not of these policies, widths and precisions.
 
     Raises:
-        ConfigError: names the first tensor that is missing, superfluous or of another shape.
+        ConfigError: names the first tensor that is missing, superfluous, or of another shape or type.
     """
-    expected: dict[str, tuple[int, ...]] = {}
+    needed: Tensors = {}
     for number, spec in enumerate(policies):
-        expected |= {name: value.shape for name, value in initialise(spec, number, config.network, 0).items()}
-        expected[f"{spec.name}/advantage"] = (2,)
-    for name in sorted(expected.keys() | tensors.keys()):
-        ours, theirs = expected.get(name), tensors[name].shape if name in tensors else None
+        needed |= initialise(spec, number, config.network, 0)
+        needed[f"{spec.name}/advantage"] = np.zeros(2, np.float64)
+    for name in sorted(needed.keys() | tensors.keys()):
+        ours, theirs = (
+            f"{held[name].dtype} {list(held[name].shape)}" if name in held else None for held in (needed, tensors)
+        )
         if ours != theirs:
             raise ConfigError(
                 f"weights do not fit: {name} is {theirs or 'missing'}, the configuration needs {ours or 'none'}"
