@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from actor.inference import Inference
-from actor.sampling import sample
+from actor.sampling import sample, sample_gaussian, squash
 from common.environment import ActionArray, BoolArray, Environment, EnvironmentSpec, FloatArray, Frame, Outcome
 from common.errors import EnvironmentFault
 from common.seeding import action_stream, environment_stream
@@ -75,12 +75,13 @@ class Player:
             on_frame()
             on_step(tape.steps)
             row = tape.begin_step(frame)
-            chance = draws.random((episodes, len(spec.agents), spec.action_size), dtype=np.float32)
+            chance = _Chance.draw(draws, spec, episodes)
             born = frame.present & ~alive
+            taken = row.actions if spec.discrete else row.actions.copy()
             for part in acting:
-                part.act(frame, born, chance, row.actions, row.log_probabilities, self.greedy, task, tape.steps)
+                part.act(frame, born, chance, row, taken, self.greedy, task, tape.steps)
             clock = self._spent("inference", clock)
-            outcome = self.environment.step(row.actions)
+            outcome = self.environment.step(taken)
             tape.end_step(outcome)
             alive |= frame.present
             alive &= ~(outcome.terminated | outcome.truncated | outcome.over[:, None])
@@ -99,28 +100,51 @@ class Player:
         return now
 
 
+@dataclass(frozen=True)
+class _Chance:
+    """One step's draws for every slot, present or not, so that nobody's depend on who else is there.
+
+    Attributes:
+        uniform: float32 `[episode, agent, component]` in [0, 1), for discrete actions; None if nobody has them.
+        normal: the same from the standard normal distribution, for continuous actions.
+    """
+
+    uniform: FloatArray | None
+    normal: FloatArray | None
+
+    @staticmethod
+    def draw(draws: np.random.Generator, spec: EnvironmentSpec, episodes: int) -> _Chance:
+        shape = (episodes, len(spec.agents), spec.action_size)
+        discrete = any(agent.choices for agent in spec.agents)
+        continuous = not spec.discrete
+        return _Chance(
+            draws.random(shape, dtype=np.float32) if discrete else None,
+            draws.standard_normal(shape, dtype=np.float32) if continuous else None,
+        )
+
+
 class _Acting:
-    """One policy in one task: its weights, its rows' LSTM states, and where its agents stand in the arrays."""
+    """One policy in one task: its weights, its rows' memories, and where its agents stand in the arrays."""
 
     def __init__(self, spec: PolicySpec, tensors: Tensors, episodes: int) -> None:
         self._spec = spec
         self._rows = episodes * len(spec.agents)
-        self._inference = Inference(tensors, spec.name, self._rows)
+        self._inference = Inference(tensors, spec, self._rows)
         self._agents = list(spec.agents)
-        self._components = len(spec.agent.choices)
+        self._components = spec.agent.action_size
 
     def act(
         self,
         frame: Frame,
         born: BoolArray,
-        chance: FloatArray,
-        actions: ActionArray,
-        log_probabilities: FloatArray,
+        chance: _Chance,
+        record: _Row,
+        taken: ActionArray,
         greedy: bool,
         task: Task,
         step: int,
     ) -> None:
-        """Fill in this policy's part of `actions` and `log_probabilities`, where its agents are present."""
+        """Fill in this policy's part of the record and of the actions `taken`, where its agents are present."""
         spec, agents = self._spec, self._agents
         everybody = len(agents) == frame.present.shape[1]
         present = (frame.present if everybody else frame.present[:, agents]).reshape(self._rows)
@@ -131,14 +155,25 @@ class _Acting:
         if fresh.any():
             self._inference.forget(fresh)
         inputs = spec.inputs(frame.observations).reshape(self._rows, spec.input_size)
-        chance = (chance if everybody else chance[:, agents]).reshape(self._rows, -1)
+        drawn = chance.uniform if spec.agent.choices else chance.normal
+        if drawn is None:
+            raise EnvironmentFault(f"{spec.name}: the environment's agents do not have the actions that they declare")
+        draws = (drawn if everybody else drawn[:, agents]).reshape(self._rows, -1)[:, : self._components]
         mask = None
         if frame.action_mask is not None:
             mask = frame.action_mask[:, agents, : spec.output_size].reshape(self._rows, spec.output_size)
         if rows is not None:
-            inputs, chance, mask = inputs[rows], chance[rows], None if mask is None else mask[rows]
+            inputs, draws, mask = inputs[rows], draws[rows], None if mask is None else mask[rows]
+        outputs = self._inference.step(inputs, rows)
+        bounded: ActionArray
+        chosen: ActionArray
         try:
-            chosen, scores = sample(self._inference.step(inputs, rows), spec.agent.choices, chance, mask, greedy)
+            if self._inference.log_std is None:
+                chosen, scores = sample(outputs, spec.agent.choices, draws, mask, greedy)
+                bounded = chosen
+            else:
+                chosen, scores = sample_gaussian(outputs, self._inference.log_std, spec.agent.bounds, draws, greedy)
+                bounded = squash(chosen, spec.agent.bounds)
         except EnvironmentFault as fault:
             message, row = fault.args
             slot = int(row if rows is None else rows[row])
@@ -147,13 +182,16 @@ class _Acting:
                 f"{message}: agent number {name}, episode {slot // len(agents)}, step {step} of {task}"
             ) from fault
         if everybody and rows is None:
-            actions[:, :, : self._components] = chosen.reshape(-1, len(agents), self._components)
-            log_probabilities[:] = scores.reshape(-1, len(agents))
+            shape = (-1, len(agents), self._components)
+            record.actions[:, :, : self._components] = chosen.reshape(shape)
+            taken[:, :, : self._components] = bounded.reshape(shape)
+            record.log_probabilities[:] = scores.reshape(shape[:2])
             return
         slots = np.arange(self._rows) if rows is None else rows
         episode, agent = slots // len(agents), np.asarray(agents)[slots % len(agents)]
-        actions[episode, agent, : self._components] = chosen
-        log_probabilities[episode, agent] = scores
+        record.actions[episode, agent, : self._components] = chosen
+        taken[episode, agent, : self._components] = bounded
+        record.log_probabilities[episode, agent] = scores
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
-"""From logits and draws to actions and their log-probabilities."""
+"""From a network's outputs and draws to actions and their log-probabilities."""
 
 from __future__ import annotations
+
+from math import log, pi
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,3 +58,41 @@ def sample(
         log_probabilities += shifted[chosen, everybody] - np.log(total)
         start += size
     return actions, log_probabilities
+
+
+def sample_gaussian(
+    means: FloatArray, log_std: FloatArray, bounds: tuple[tuple[float, float], ...], draws: FloatArray, greedy: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Choose a continuous action for every row: Gaussian, to be squashed to its bounds by `squash`.
+
+    Args:
+        means: float32 `[component, row]`.
+        log_std: float32 `[component]`.
+        bounds: (low, high) of each component.
+        draws: float32 `[row, component]`, standard normal.
+        greedy: take the mean.
+
+    Returns:
+        actions before the squash: float32 `[row, component]`; log-probabilities of the squashed ones: float32 `[row]`.
+    """
+    noise = np.zeros_like(draws) if greedy else draws
+    actions = (means.T + np.exp(log_std) * noise).astype(np.float32)
+    half_widths = np.array([(high - low) / 2.0 for low, high in bounds])
+    density = -0.5 * np.square(noise, dtype=np.float64) - log_std - 0.5 * log(2.0 * pi)
+    scores: NDArray[np.float64] = (density - log_slope(actions.astype(np.float64)) - np.log(half_widths)).sum(axis=1)
+    return actions, scores.astype(np.float32)
+
+
+def log_slope(actions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`log(1 - tanh(x)^2)`, the log of the squash's slope, as `2 (log 2 - |x| - softplus(-2 |x|))`: right far out
+    too."""
+    size = np.abs(actions)
+    slope: NDArray[np.float64] = 2.0 * (log(2.0) - size - np.log1p(np.exp(-2.0 * size)))
+    return slope
+
+
+def squash(actions: FloatArray, bounds: tuple[tuple[float, float], ...]) -> FloatArray:
+    """Actions within their bounds, as the environment takes them: float32 `[row, component]`."""
+    low, high = (np.array(side, np.float32) for side in zip(*bounds, strict=True))
+    squashed: FloatArray = low + (np.tanh(actions) + np.float32(1.0)) * ((high - low) * np.float32(0.5))
+    return np.clip(squashed, low, high)

@@ -78,7 +78,7 @@ def play(config: Config, policy: PolicyVersion, episodes: int, seed: int, greedy
     try:
         for index in range(-(-episodes // config.episodes)):
             trajectory = player.play(policy, Task(0, Purpose.EVALUATION, index), config.episodes)
-            own, shared = split_rewards(trajectory, config.environment.single_reward, spec.team_reward)
+            own, shared = split_rewards(trajectory, config, spec.team_reward)
             individual.append(own.sum(axis=(0, 2)))
             team.append(shared.sum(axis=0) * len(spec.agents))
             lengths.append(trajectory.lengths.astype(np.float64))

@@ -38,7 +38,7 @@ class EnvironmentConfig(Section, frozen=True):
     Attributes:
         spec: which environment, as `common.environments.make` reads it.
         single_reward: for an environment that gives one number per agent: is it the agent's own (`individual`), or
-            already the team's (`team`: the mean over agents, counted once per step)?
+            already the team's (`team`, counted once per step)?
     """
 
     spec: str = "spread?agents=3"
@@ -46,10 +46,20 @@ class EnvironmentConfig(Section, frozen=True):
 
 
 class RewardConfig(Section, frozen=True):
-    """The reward that is learned from: `individual * r_i + team * r_team`."""
+    """The reward that is learned from: `individual * r_i + team * r_team`.
+
+    Attributes:
+        individual: weight of each agent's own reward.
+        team: weight of the team reward.
+        team_from: how a team reward is made of the agents' where the environment gives one number per agent and
+            `environment.single_reward` is `team`: their `mean` or their `sum`.
+        scale: `deviation` divides rewards by their running standard deviation; `none` leaves them.
+    """
 
     individual: Rate = 0.5
     team: Rate = 0.5
+    team_from: Literal["mean", "sum"] = "mean"
+    scale: Literal["none", "deviation"] = "none"
 
 
 class TaskConfig(Section, frozen=True):
@@ -73,15 +83,26 @@ class UpdateConfig(Section, frozen=True):
 
 
 class NetworkConfig(Section, frozen=True):
-    """Encoder, LSTM, head.
+    """Convolutions for pictures, encoder, memory, head.
 
     Attributes:
+        channels: of the convolutions that an observation `[height, width, channels]` goes through first.
         encoder: width of the encoder, a linear layer and a rectifier.
-        lstm: width of the LSTM's hidden state.
+        memory: `lstm`, or `none`: a linear layer and a rectifier, which remember nothing.
+        lstm: width of the LSTM's hidden state, or of the layer in its place.
+        normalise_observations: subtract the running mean of observations and divide by their running deviation.
     """
 
+    channels: tuple[Positive, ...] = (16, 32)
     encoder: Positive = 64
+    memory: Literal["lstm", "none"] = "lstm"
     lstm: Positive = 64
+    normalise_observations: bool = False
+
+    @property
+    def memory_width(self) -> int:
+        """Width of what the head reads."""
+        return self.lstm
 
 
 class LossConfig(Section, frozen=True):
@@ -89,22 +110,42 @@ class LossConfig(Section, frozen=True):
 
     Attributes:
         discount: gamma of the return, 0 to 1.
-        baseline: `none`, or `leave_one_out`: the mean return at the same step of the task's other episodes.
+        baseline: `none`; `leave_one_out`: the mean return at the same step of the task's other episodes; or `value`:
+            a learned one, see `value`.
         pool: whose returns leave-one-out averages: the same agent's (`agent`), or all agents' of its policy (`group`).
         reduction: what the summed loss is divided by. `mean`: the batch's agent-steps; `sum`: 1; `fixed`: the greatest
-            number of agent-steps that a batch can have; `agent_mean`: every life counts as its own mean.
+            number of agent-steps that a batch can have; `agent_mean`: every life counts as its own mean;
+            `sequential`: one step per agent, one agent after the other, each by its own mean (lag 0 only).
         entropy: weight of the entropy bonus.
         importance_clip: c of min(rho, c) at lag > 0.
         normalise_advantages: divide advantages by their running standard deviation.
     """
 
     discount: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.99
-    baseline: Literal["none", "leave_one_out"] = "leave_one_out"
+    baseline: Literal["none", "leave_one_out", "value"] = "leave_one_out"
     pool: Literal["agent", "group"] = "agent"
-    reduction: Literal["mean", "sum", "fixed", "agent_mean"] = "mean"
+    reduction: Literal["mean", "sum", "fixed", "agent_mean", "sequential"] = "mean"
     entropy: Rate = 0.01
     importance_clip: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0
     normalise_advantages: bool = True
+
+
+class ValueConfig(Section, frozen=True):
+    """The learned baseline, for `loss.baseline: value`.
+
+    Attributes:
+        network: `head`: one more output of the policy's own network; `own`: a second network of the same widths.
+        trace: lambda of the lambda-returns that the value is fitted to: 0 one step, 1 Monte Carlo.
+        steps: fit to returns of so many steps instead; None for lambda-returns.
+        weight: of the value's loss beside the policy's.
+        slow: targets are read from a copy that moves by this share of the way at each update; 1 for no copy.
+    """
+
+    network: Literal["head", "own"] = "head"
+    trace: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.95
+    steps: Positive | None = None
+    weight: Annotated[float, msgspec.Meta(gt=0.0)] = 0.5
+    slow: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 1.0
 
 
 class OptimiserConfig(Section, frozen=True):
@@ -113,12 +154,14 @@ class OptimiserConfig(Section, frozen=True):
     Attributes:
         name: `adam`, `sgd` or `rmsprop`.
         learning_rate: greater than 0.
+        warm_up: updates over which the learning rate rises from nothing; 0 for none.
         clip: the gradient is scaled down to this norm, policy by policy; None for never.
         momentum: of `sgd` and `rmsprop`.
     """
 
     name: Literal["adam", "sgd", "rmsprop"] = "adam"
     learning_rate: Rate = 2e-3
+    warm_up: Count = 0
     clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
     momentum: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
 
@@ -194,6 +237,7 @@ class Config(Section, frozen=True):
     update: UpdateConfig = UpdateConfig()
     network: NetworkConfig = NetworkConfig()
     loss: LossConfig = LossConfig()
+    value: ValueConfig = ValueConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     learner: LearnerConfig = LearnerConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -217,6 +261,8 @@ class Config(Section, frozen=True):
                 "loss.baseline leave_one_out compares the episodes of a task with one another and needs at least 2, but"
                 " task.episodes is 1; raise task.episodes or set loss.baseline to none"
             )
+        if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value"):
+            raise ValueError("loss.reduction sequential needs lag 0 and a baseline that is not learned")
         if (self.sharing.mode == "groups") != bool(self.sharing.groups):
             raise ValueError("sharing.groups and sharing.mode: groups belong together; set both or neither")
 

@@ -52,6 +52,12 @@ class LearnerMetrics:
         self.clipped = Gauge(
             "chorus_gradient_clipped_ratio", "Share of policies whose last gradient was clipped.", registry=to
         )
+        self.signal_to_noise = Gauge(
+            "chorus_gradient_signal_to_noise_ratio", "|mean|^2 / variance of the last batch's gradient.", registry=to
+        )
+        self.explained_variance = Gauge(
+            "chorus_explained_variance_ratio", "Of the last batch's returns, by their baseline.", registry=to
+        )
         self.entropy = Gauge(
             "chorus_policy_entropy_nats", "Mean entropy of the policy over the last batch.", registry=to
         )

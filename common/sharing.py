@@ -39,8 +39,8 @@ class PolicySpec:
 
     @property
     def output_size(self) -> int:
-        """Width of the network's output: one logit per choice of each component."""
-        return sum(self.agent.choices)
+        """Width of the network's output: a logit per choice of each component, or a mean per continuous component."""
+        return sum(self.agent.choices) or len(self.agent.bounds)
 
     def inputs(self, observations: FloatArray) -> FloatArray:
         """The network's input rows for this policy.

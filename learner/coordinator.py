@@ -291,8 +291,10 @@ class Coordinator:
             "evaluation_return": evaluation if evaluations else "",
             "gradient_norm": report.gradient_norm,
             "clipped": report.clipped,
+            "signal_to_noise": report.signal_to_noise,
             "loss": report.loss,
             "entropy": report.entropy,
+            "explained_variance": report.explained_variance,
             "policy_disagreement": report.disagreement,
             "importance_ratio_mean": report.ratio_mean,
             "importance_ratio_max": report.ratio_max,
@@ -328,7 +330,9 @@ class Coordinator:
         metrics.episode_length.set(total.env_steps / total.episodes)
         metrics.gradient_norm.set(report.gradient_norm)
         metrics.clipped.set(report.clipped)
+        metrics.signal_to_noise.set(report.signal_to_noise)
         metrics.entropy.set(report.entropy)
+        metrics.explained_variance.set(report.explained_variance)
         metrics.disagreement.set(report.disagreement)
         metrics.ratio_mean.set(report.ratio_mean)
         metrics.ratio_max.set(report.ratio_max)

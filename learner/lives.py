@@ -1,7 +1,7 @@
 """From slots to lives: a task's steps, regrouped into the sequences that the LSTM sees.
 
 A trajectory is an array over `[time, row]` in which rows may be empty for a while, end, and begin anew. The LSTM is run
-over *lives*: each a sequence of the steps at which its agent acted, starting from a zero state. So no state is ever
+over *lives*: each a sequence of the steps at which its agent acted, starting from an empty memory. So no memory is ever
 reset inside a sequence, and no padding is ever computed.
 """
 
@@ -22,7 +22,8 @@ class Lives:
     """The steps of a task in packed order: first the first step of every life, longest life first, then the second, …
 
     Attributes:
-        steps: `[step]`, the position of each step in the flattened `[time, row]` array; None if that is the identity.
+        steps: `[step]`, the position of each step in the flattened `[time, row]` array, or, for the last look of a life
+            that was cut off, `time * rows +` its number among those looks; None for the flattened array as it is.
         sizes: `[rank]`, how many lives have a step of that rank (`batch_sizes` of a packed sequence).
         lengths: `[life]`, steps of each life, longest first.
     """
@@ -42,17 +43,31 @@ class Lives:
         return np.concatenate([np.arange(size) for size in self.sizes])
 
 
-def pack(acted: BoolArray, ended: BoolArray) -> Lives:
+def pack(acted: BoolArray, ended: BoolArray, looks: BoolArray | None = None) -> Lives:
     """Find the lives of a task.
 
     Args:
         acted: bool `[time, row]`, where somebody acted.
         ended: bool `[time, row]`, where a life ended at the end of the step.
+        looks: bool `[time, row]`, where a life is followed by one more step that is seen but not acted at; None for
+            nowhere.
     """
     time, rows = acted.shape
-    if acted.all() and not ended[:-1].any():
-        return Lives(None, np.full(time, rows), np.full(rows, time))
-    ended_before = np.zeros_like(acted, dtype=np.intp)
+    if looks is None or not looks.any():
+        if acted.all() and not ended[:-1].any():
+            return Lives(None, np.full(time, rows), np.full(rows, time))
+        return _pack(acted, ended, np.arange(time * rows).reshape(time, rows))
+    doubled = np.stack([acted, looks], axis=1).reshape(2 * time, rows)  # a step, then the look that may follow it
+    ends = np.stack([np.zeros_like(ended), ended], axis=1).reshape(2 * time, rows)
+    numbers = np.empty((time, 2, rows), np.intp)
+    numbers[:, 0] = np.arange(time * rows).reshape(time, rows)
+    numbers[:, 1] = time * rows + np.cumsum(looks).reshape(time, rows) - 1
+    return _pack(doubled, ends, numbers.reshape(2 * time, rows))
+
+
+def _pack(acted: BoolArray, ended: BoolArray, numbers: Indices) -> Lives:
+    time = len(acted)
+    ended_before = np.zeros_like(numbers)
     np.cumsum(ended[:-1], axis=0, out=ended_before[1:])
     row, step = np.nonzero(acted.T)
     key = row * (time + 1) + ended_before[step, row]
@@ -64,4 +79,4 @@ def pack(acted: BoolArray, ended: BoolArray) -> Lives:
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     packed = np.lexsort((place[life], rank))
-    return Lives((step * rows + row)[packed], np.bincount(rank), lengths[order])
+    return Lives(numbers[step, row][packed], np.bincount(rank), lengths[order])

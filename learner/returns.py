@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from common.config import Config
 from common.environment import BoolArray
 from common.trajectory import Trajectory
 
@@ -24,20 +25,19 @@ def alive(trajectory: Trajectory) -> BoolArray:
     return living
 
 
-def split_rewards(
-    trajectory: Trajectory, single: Literal["individual", "team"], team_given: bool
-) -> tuple[Values, Values]:
+def split_rewards(trajectory: Trajectory, config: Config, team_given: bool) -> tuple[Values, Values]:
     """The individual rewards `[time, episode, agent]` and the team rewards `[time, episode]`.
 
-    Where the environment gives one number per agent and that is the team's already (`single="team"`), the team reward
-    is its mean over the agents alive, and the individual rewards are zero. What an agent is given outside its lives is
-    no consequence of anything it did, and is left out.
+    Where the environment gives one number per agent and that is the team's already (`environment.single_reward: team`),
+    the team reward is its mean or sum over the agents alive, and the individual rewards are zero. What an agent is
+    given outside its lives is no consequence of anything it did, and is left out.
     """
     living = alive(trajectory)
     individual = np.where(living, trajectory.individual_rewards, 0.0).astype(np.float64)
-    if team_given or single == "individual":
+    if team_given or config.environment.single_reward == "individual":
         return individual, trajectory.team_rewards.astype(np.float64)
-    return np.zeros_like(individual), individual.sum(axis=2) / np.maximum(living.sum(axis=2), 1)
+    number = np.maximum(living.sum(axis=2), 1) if config.reward.team_from == "mean" else 1.0
+    return np.zeros_like(individual), individual.sum(axis=2) / number
 
 
 def discounted(rewards: Values, discount: float, ended: BoolArray | None = None) -> Values:

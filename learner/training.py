@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import sqrt
+from operator import add
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
 from common.config import Config
 from common.environment import EnvironmentSpec
@@ -21,9 +23,8 @@ from common.weights import PolicyVersion, Tensors, make
 from learner import gradient, optimiser
 from learner.gradient import Figures, PolicySums
 from learner.network import Network, initialise
-
-SCALE_MEMORY = 0.99
-"""How much of the running mean of squared advantages an update keeps."""
+from learner.optimiser import Clipped
+from learner.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class TaskSums:
 
     policies: list[PolicySums]
     figures: Figures
+    trajectory: Trajectory | None = None
+    """Kept for `sequential` alone, which differentiates again after every agent's step."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class UpdateReport:
         individual_return, team_return, mixed_return: means over episodes, summed over agents.
         gradient_norm: of all policies together, before the clip.
         clipped: the share of policies whose gradient the clip shortened.
+        signal_to_noise: of the batch's gradient, judged from its tasks', mean over policies.
+        explained_variance: of returns by their baseline, mean over policies.
         entropy: of the policy.
         disagreement: greatest relative difference of log-probabilities between learner and actors (lag 0).
         ratio_mean, ratio_max: importance ratios before the clip.
@@ -61,8 +66,10 @@ class UpdateReport:
     mixed_return: float
     gradient_norm: float
     clipped: float
+    signal_to_noise: float
     loss: float
     entropy: float
+    explained_variance: float
     disagreement: float
     ratio_mean: float
     ratio_max: float
@@ -70,7 +77,7 @@ class UpdateReport:
 
 
 class Training:
-    """Networks, optimiser states and running scales at one update.
+    """Networks, optimiser states and running statistics at one update.
 
     `sums` may be called from several threads at once; `apply` only when no `sums` is under way.
     """
@@ -93,30 +100,30 @@ class Training:
         self.environment = environment
         self.update = update
         self.versions = dict(versions)
-        self._device = find_device(config.device)
+        device = find_device(config.device)
         tensors = self.versions[update].tensors()
         check_fit(policies, config, tensors)
-        self._networks = [Network.load(spec, config.network, tensors, self._device) for spec in policies]
-        self._scales = [tensors[f"{spec.name}/advantage"].astype(np.float64) for spec in policies]
-        self._optimisers = [
-            self._load_optimiser(network, optimiser_state, index) for index, network in enumerate(self._networks)
-        ]
+        self._networks = [Network.load(spec, config, tensors, device) for spec in policies]
+        self._statistics = [Statistics.read(spec, config, tensors) for spec in policies]
+        self._optimisers = [optimiser.fresh(config.optimiser, network.flat.detach()) for network in self._networks]
+        self._slow = [network.with_flat(network.flat.detach().clone()) for network in self._networks]
+        self._has_slow = config.loss.baseline == "value" and config.value.slow < 1.0
+        if optimiser_state is not None:
+            for name, value in self._state():
+                value.copy_(torch.from_numpy(optimiser_state[name].copy()))
 
-    def _load_optimiser(self, network: Network, stored: Tensors | None, index: int) -> optimiser.State:
-        state = optimiser.fresh(self.config.optimiser, network.flat.detach())
-        if stored is not None:
-            for name, value in state.items():
-                value.copy_(torch.from_numpy(stored[f"{network.spec.name}/{name}"].copy()))
-        return state
+    def _state(self) -> Iterator[tuple[str, Tensor]]:
+        """Every vector beside the weights that an update changes, by name."""
+        for number, network in enumerate(self._networks):
+            for name, value in self._optimisers[number].items():
+                yield f"{network.spec.name}/{name}", value
+            if self._has_slow:
+                yield f"{network.spec.name}/slow", self._slow[number].flat.detach()
 
     @property
     def optimiser_state(self) -> Tensors:
-        """The optimisers' vectors as NumPy copies, named `POLICY/NAME`."""
-        return {
-            f"{network.spec.name}/{name}": value.cpu().numpy().copy()
-            for network, state in zip(self._networks, self._optimisers, strict=True)
-            for name, value in state.items()
-        }
+        """The optimisers' vectors and slow copies as NumPy copies, named `POLICY/NAME`."""
+        return {name: value.cpu().numpy().copy() for name, value in self._state()}
 
     @property
     def current(self) -> PolicyVersion:
@@ -127,45 +134,72 @@ class Training:
         """The version that the batch of `update` is played by."""
         return self.versions[version_for(update, self.config.lag)]
 
-    def sums(self, trajectory: Trajectory) -> TaskSums:
-        """A training task's contribution to the present update."""
-        scales = [_scale(state, self.config) for state in self._scales]
+    def sums(self, trajectory: Trajectory, agents: Sequence[int] | None = None) -> TaskSums:
+        """A training task's contribution to the present update; of some agents only, if they are named."""
         return TaskSums(
-            gradient.task_sums(trajectory, self._networks, scales, self.environment, self.config),
+            gradient.task_sums(
+                trajectory,
+                self._networks,
+                self._statistics,
+                self.environment,
+                self.config,
+                self._slow if self._has_slow else None,
+                agents,
+            ),
             gradient.figures(trajectory, self.environment, self.config),
+            trajectory if self.config.loss.reduction == "sequential" else None,
         )
 
     def apply(self, tasks: Sequence[TaskSums]) -> UpdateReport:
         """Make the next version from the batch's tasks, given in the order of their index.
 
         Raises:
-            TrainingFault: the gradient is not finite; nothing has been changed.
+            TrainingFault: the gradient is not finite; the step was not taken.
         """
-        update, config = self.update, self.config
-        rate = value_at(config.optimiser.learning_rate, update)
+        if self.config.loss.reduction == "sequential":
+            agents = len(self.environment.agents)
+            for agent in range(agents):
+                played = [task.trajectory for task in tasks if task.trajectory is not None]
+                steps = self._step([self.sums(trajectory, [agent]) for trajectory in played], agents, agent)
+        else:
+            steps = self._step(tasks, 1, 0)
+        for number in range(len(self._networks)):
+            total = reduce(add, (task.policies[number].statistics for task in tasks))
+            self._statistics[number] = self._statistics[number].after(total)
+            if self._has_slow:
+                self._slow[number].flat.detach().lerp_(self._networks[number].flat.detach(), self.config.value.slow)
+        self.update += 1
+        self.versions[self.update] = make(self.update, self._tensors())
+        for version in [old for old in self.versions if old < self.update - self.config.lag]:
+            del self.versions[version]
+        return self._report(tasks, steps)
+
+    def _step(self, tasks: Sequence[TaskSums], of: int, number: int) -> list[Clipped]:
+        """One optimiser step for every policy; the `number`th of `of` in this update."""
+        config = self.config
         clipped = []
-        for number, network in enumerate(self._networks):
-            sums = [task.policies[number] for task in tasks]
+        for place, network in enumerate(self._networks):
+            sums = [task.policies[place] for task in tasks]
             z = gradient.divisor(network.spec, sums, self.environment, config)
             clipped.append(optimiser.clip(gradient.reduce(network, sums, z), config.optimiser.clip))
-        norm = sqrt(sum(part.norm**2 for part in clipped))
-        if not np.isfinite(norm):
+        if not all(np.isfinite(part.norm) for part in clipped):
             raise TrainingFault(self._name_culprit(tasks))
-        for number, (network, part) in enumerate(zip(self._networks, clipped, strict=True)):
-            state = self._optimisers[number]
-            optimiser.step(config.optimiser, network.flat.detach(), part.gradient, state, update + 1, rate)
-            self._scales[number] = _next_scale(self._scales[number], [task.policies[number] for task in tasks])
-        self.update = update + 1
-        self.versions[self.update] = make(self.update, self._tensors())
-        for version in [old for old in self.versions if old < self.update - config.lag]:
-            del self.versions[version]
-        return self._report(tasks, norm, [part.shortened for part in clipped], rate)
+        for place, (network, part) in enumerate(zip(self._networks, clipped, strict=True)):
+            state, count = self._optimisers[place], self.update * of + number + 1
+            optimiser.step(
+                config.optimiser, network.flat.detach(), part.gradient, state, count, self._learning_rate(self.update)
+            )
+        return clipped
+
+    def _learning_rate(self, update: int) -> float:
+        settings = self.config.optimiser
+        rise = min(1.0, (update + 1) / (settings.warm_up + 1))
+        return rise * value_at(settings.learning_rate, update)
 
     def _tensors(self) -> Tensors:
         tensors: Tensors = {}
-        for network, scale in zip(self._networks, self._scales, strict=True):
-            tensors |= network.tensors()
-            tensors[f"{network.spec.name}/advantage"] = scale
+        for network, statistics in zip(self._networks, self._statistics, strict=True):
+            tensors |= network.tensors() | statistics.tensors(network.spec)
         return tensors
 
     def _name_culprit(self, tasks: Sequence[TaskSums]) -> str:
@@ -174,27 +208,31 @@ class Training:
                 return f"the gradient of task ({self.update}, {index}) is not finite; the step was not taken"
         return f"the gradient of update {self.update} is not finite, though every task's is; the step was not taken"
 
-    def _report(self, tasks: Sequence[TaskSums], norm: float, shortened: list[bool], rate: float) -> UpdateReport:
+    def _report(self, tasks: Sequence[TaskSums], steps: list[Clipped]) -> UpdateReport:
+        done = self.update - 1
         parts = [part for task in tasks for part in task.policies]
-        steps = max(1, sum(part.steps for part in parts))
+        count = max(1, sum(part.steps for part in parts))
         total = add_figures([task.figures for task in tasks])
-        returns = mean_returns(total, self.config, self.update - 1)
+        returns = mean_returns(total, self.config, done)
+        per_policy = [[task.policies[place] for task in tasks] for place in range(len(self._networks))]
         return UpdateReport(
-            update=self.update - 1,
+            update=done,
             version=self.update,
-            collected_by=version_for(self.update - 1, self.config.lag),
+            collected_by=version_for(done, self.config.lag),
             figures=total,
             individual_return=returns[0],
             team_return=returns[1],
             mixed_return=returns[2],
-            gradient_norm=norm,
-            clipped=sum(shortened) / len(shortened),
-            loss=sum(part.loss for part in parts) / steps,
-            entropy=sum(part.entropy for part in parts) / steps,
+            gradient_norm=sqrt(sum(step.norm**2 for step in steps)),
+            clipped=sum(step.shortened for step in steps) / len(steps),
+            signal_to_noise=float(np.mean([gradient.signal_to_noise(sums) for sums in per_policy])),
+            loss=sum(part.loss for part in parts) / count,
+            entropy=sum(part.entropy for part in parts) / count,
+            explained_variance=float(np.mean([gradient.explained_variance(sums) for sums in per_policy])),
             disagreement=max(part.disagreement for part in parts),
-            ratio_mean=sum(part.ratio for part in parts) / steps,
+            ratio_mean=sum(part.ratio for part in parts) / count,
             ratio_max=max(part.ratio_max for part in parts),
-            learning_rate=rate,
+            learning_rate=self._learning_rate(done),
         )
 
 
@@ -202,11 +240,11 @@ def first_version(config: Config, policies: Sequence[PolicySpec], initial: Tenso
     """Version 0: fresh weights, or those of another run."""
     tensors: Tensors = {}
     for number, spec in enumerate(policies):
-        tensors |= initialise(spec, number, config.network, config.seed)
-        tensors[f"{spec.name}/advantage"] = np.zeros(2, np.float64)
+        tensors |= initialise(spec, number, config, config.seed)
+        tensors |= Statistics.fresh(spec, config).tensors(spec)
     if initial is not None:
         check_fit(policies, config, initial)
-        tensors |= {name: value for name, value in initial.items() if not name.endswith("/advantage")}
+        tensors |= initial
     return make(0, tensors)
 
 
@@ -218,8 +256,7 @@ def check_fit(policies: Sequence[PolicySpec], config: Config, tensors: Tensors) 
     """
     needed: Tensors = {}
     for number, spec in enumerate(policies):
-        needed |= initialise(spec, number, config.network, 0)
-        needed[f"{spec.name}/advantage"] = np.zeros(2, np.float64)
+        needed |= initialise(spec, number, config, 0) | Statistics.fresh(spec, config).tensors(spec)
     for name in sorted(needed.keys() | tensors.keys()):
         ours, theirs = (
             f"{held[name].dtype} {list(held[name].shape)}" if name in held else None for held in (needed, tensors)
@@ -261,20 +298,3 @@ def mean_returns(total: Figures, config: Config, update: int) -> tuple[float, fl
     individual, team = total.individual_return / total.episodes, total.team_return / total.episodes
     mixed = value_at(config.reward.individual, update) * individual + value_at(config.reward.team, update) * team
     return individual, team, mixed
-
-
-def _scale(state: NDArray[np.float64], config: Config) -> float:
-    """The running standard deviation of advantages; 1 while there is none."""
-    weight, total = state
-    if not config.loss.normalise_advantages or weight == 0.0 or total / weight < 1e-16:
-        return 1.0
-    return sqrt(total / weight)
-
-
-def _next_scale(state: NDArray[np.float64], parts: Sequence[PolicySums]) -> NDArray[np.float64]:
-    """(weight, weighted sum of mean squares) after one more batch, older batches fading."""
-    steps = sum(part.steps for part in parts)
-    if not steps:
-        return state
-    square = sum(part.advantage_square for part in parts) / steps
-    return SCALE_MEMORY * state + (1.0 - SCALE_MEMORY) * np.array([1.0, square])

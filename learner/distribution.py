@@ -1,0 +1,61 @@
+"""What a network's outputs say about actions: log-probabilities and entropies in torch, as `actor/sampling.py` in
+NumPy."""
+
+from __future__ import annotations
+
+from math import log, pi
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+
+def categorical(logits: Tensor, actions: Tensor, choices: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Log-probability of the actions taken, and entropy, summed over components.
+
+    Args:
+        logits: `[step, output]`, -inf where a choice is masked.
+        actions: int32 `[step, component]`.
+        choices: number of choices of each component; they add up to `output`.
+
+    Returns:
+        two `[step]`.
+    """
+    log_probability = logits.new_zeros(len(logits))
+    entropy = logits.new_zeros(len(logits))
+    start = 0
+    for component, size in enumerate(choices):
+        scores = torch.log_softmax(logits[:, start : start + size], dim=1)
+        log_probability = log_probability + scores.gather(1, actions[:, component : component + 1].long())[:, 0]
+        finite = scores.masked_fill(torch.isinf(scores), 0.0)
+        entropy = entropy - (scores.exp() * finite).sum(dim=1)
+        start += size
+    return log_probability, entropy
+
+
+def squashed_gaussian(
+    means: Tensor, log_std: Tensor, actions: Tensor, bounds: tuple[tuple[float, float], ...]
+) -> tuple[Tensor, Tensor]:
+    """Log-probability of squashed Gaussian actions, and the entropy of the Gaussian before the squash.
+
+    `log p = log N(x; mean, std) - log(1 - tanh(x)^2) - log((high - low) / 2)` per component, with
+    `log(1 - tanh(x)^2) = 2 (log 2 - |x| - softplus(-2 |x|))`, which stays finite where tanh(x) rounds to 1. The entropy
+    of the squashed action has no closed form; its Gaussian's is used as the bonus.
+
+    Args:
+        means: `[step, component]`.
+        log_std: `[component]`.
+        actions: `[step, component]`, before the squash.
+        bounds: (low, high) of each component.
+
+    Returns:
+        two `[step]`.
+    """
+    half_widths = actions.new_tensor([(high - low) / 2.0 for low, high in bounds], dtype=torch.float64)
+    noise = (actions - means) * torch.exp(-log_std)
+    density = -0.5 * noise.square() - log_std - 0.5 * log(2.0 * pi)
+    size = actions.double().abs()
+    slope = 2.0 * (log(2.0) - size - softplus(-2.0 * size, threshold=1e9)) + half_widths.log()
+    log_probability = (density.double() - slope).sum(dim=1).to(means.dtype)
+    entropy = (log_std + 0.5 * log(2.0 * pi) + 0.5).sum().expand(len(means))
+    return log_probability, entropy

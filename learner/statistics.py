@@ -1,0 +1,141 @@
+"""Running statistics that belong to a policy version: of advantages, rewards and observations.
+
+They change only at an update, from float64 sums per task added up in the order of tasks, so they are as reproducible as
+the weights they travel with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.config import Config
+from common.layout import is_picture
+from common.sharing import PolicySpec
+from common.weights import Tensors
+
+Sums = NDArray[np.float64]
+
+MEMORY = 0.99
+"""How much of the running mean of squared advantages an update keeps."""
+LEAST_DEVIATION = 1e-4
+"""A smaller deviation is taken for a constant, which is left alone."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The statistics of one policy.
+
+    Attributes:
+        advantage: `[2]`, weight and weighted sum of mean squared advantages, older batches fading.
+        reward: `[3]`, count, sum and sum of squares of mixed rewards.
+        observation: `[1 + 2 * size]`, count, sums and sums of squares; None if observations are not normalised.
+    """
+
+    advantage: Sums
+    reward: Sums
+    observation: Sums | None
+
+    @staticmethod
+    def fresh(spec: PolicySpec, config: Config) -> Statistics:
+        """Before anything was seen."""
+        normalised = config.network.normalise_observations and not is_picture(spec)
+        size = spec.agent.observation_size
+        return Statistics(np.zeros(2), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
+
+    @staticmethod
+    def read(spec: PolicySpec, config: Config, tensors: Tensors) -> Statistics:
+        """From a version's tensors."""
+        fresh = Statistics.fresh(spec, config)
+        return Statistics(
+            tensors[f"{spec.name}/advantage"],
+            tensors[f"{spec.name}/reward"],
+            None if fresh.observation is None else tensors[f"{spec.name}/observation"],
+        )
+
+    def tensors(self, spec: PolicySpec) -> Tensors:
+        """For a version; what the actor needs of them is ready to use."""
+        tensors: Tensors = {f"{spec.name}/advantage": self.advantage, f"{spec.name}/reward": self.reward}
+        if self.observation is not None:
+            mean, scale = self.normaliser()
+            tensors |= {
+                f"{spec.name}/observation": self.observation,
+                f"{spec.name}/observation.mean": mean,
+                f"{spec.name}/observation.scale": scale,
+            }
+        return tensors
+
+    def normaliser(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and inverse deviation of every number of an observation, float32 `[size]`."""
+        if self.observation is None:
+            raise ValueError("observations are not normalised in this run")
+        size = (len(self.observation) - 1) // 2
+        count, sums, squares = self.observation[0], self.observation[1 : 1 + size], self.observation[1 + size :]
+        if count == 0.0:
+            return np.zeros(size, np.float32), np.ones(size, np.float32)
+        mean = sums / count
+        deviation = np.sqrt(np.maximum(squares / count - mean * mean, 0.0))
+        scale = 1.0 / np.where(deviation < LEAST_DEVIATION, 1.0, deviation)
+        return mean.astype(np.float32), scale.astype(np.float32)
+
+    def advantage_scale(self, config: Config) -> float:
+        """What advantages are divided by."""
+        weight, total = self.advantage
+        if not config.loss.normalise_advantages or weight == 0.0:
+            return 1.0
+        return _guarded(sqrt(total / weight))
+
+    def reward_scale(self, config: Config) -> float:
+        """What rewards are divided by."""
+        count, total, squares = self.reward
+        if config.reward.scale == "none" or count == 0.0:
+            return 1.0
+        return _guarded(sqrt(max(0.0, squares / count - (total / count) ** 2)))
+
+    def after(self, sums: StatisticSums) -> Statistics:
+        """After one more batch."""
+        advantage = self.advantage
+        if sums.steps:
+            advantage = MEMORY * advantage + (1.0 - MEMORY) * np.array([1.0, sums.advantage_square / sums.steps])
+        observation = self.observation
+        if observation is not None and sums.observation is not None:
+            observation = observation + sums.observation
+        return Statistics(advantage, self.reward + sums.reward, observation)
+
+
+@dataclass(frozen=True)
+class StatisticSums:
+    """What a task, or a batch, adds to a policy's statistics; see `Statistics` for the shapes."""
+
+    steps: int
+    advantage_square: float
+    reward: Sums
+    observation: Sums | None
+
+    def __add__(self, other: StatisticSums) -> StatisticSums:
+        both = self.observation is not None and other.observation is not None
+        return StatisticSums(
+            self.steps + other.steps,
+            self.advantage_square + other.advantage_square,
+            self.reward + other.reward,
+            self.observation + other.observation if both else None,  # type: ignore[operator]  # see `both`
+        )
+
+
+def power_sums(values: NDArray[np.floating]) -> Sums:
+    """`[3]`: count, sum and sum of squares of some numbers."""
+    exact = values.astype(np.float64).ravel()
+    return np.array([len(exact), exact.sum(), np.square(exact).sum()])
+
+
+def observation_sums(rows: NDArray[np.floating]) -> Sums:
+    """`[1 + 2 * size]`: count, sums and sums of squares of rows `[step, size]`."""
+    exact = rows.astype(np.float64)
+    return np.concatenate([[len(exact)], exact.sum(axis=0), np.square(exact).sum(axis=0)])
+
+
+def _guarded(deviation: float) -> float:
+    return deviation if deviation > 1e-8 else 1.0
