@@ -97,8 +97,37 @@ def test_lives_turns_and_scale_are_told() -> None:
     examination = examine(f"{TOYS}:lively", episodes=3, seed=0, steps=50)
     assert remarks(examination, "lives")[0].text == "6 ended in mid-episode, 6 agents were reborn, in 3 episodes"
     assert remarks(examination, "turns")
-    assert "60" in remarks(examination, "scale")[0].text
+    assert remarks(examination, "scale")[0].text == "observations reach 50", "the sixth step shows nobody anything"
     assert remarks(examination, "episodes")[0].text.startswith("6 … 6 steps")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "spread",
+        "pettingzoo:mpe2.simple_spread_v3",
+        "pettingzoo:mpe2.simple_speaker_listener_v4",
+        "pettingzoo:mpe2.simple_tag_v3",
+        "pettingzoo:mpe2.simple_adversary_v3",
+        "pettingzoo:sisl.pursuit_v5?max_cycles=60",
+        "pettingzoo:sisl.multiwalker_v9?max_cycles=60",
+        "pettingzoo:butterfly.knights_archers_zombies_v11",
+        "pettingzoo:classic.tictactoe_v3",
+        "pettingzoo:classic.connect_four_v3",
+        "gymnasium:Foraging-8x8-2p-3f-v3",
+        "gymnasium:Foraging-8x8-2p-3f-coop-v3",
+        "gymnasium:rware-tiny-2ag-v2",
+        "vmas:navigation?n_agents=3",
+        "vmas:balance",
+    ],
+)
+def test_every_adapter_repeats_itself_in_another_process(spec: str) -> None:
+    examination = check(spec, episodes=2)
+    if any("is not installed" in remark.text for remark in examination.remarks):
+        pytest.skip(examination.remarks[0].text)
+    assert examination.trainable and examination.reproducible, examination.remarks
+    assert "agrees" in remarks(examination, "other process")[0].text
 
 
 def test_a_reward_that_all_agents_share_is_recognised_as_the_teams() -> None:
