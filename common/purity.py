@@ -50,11 +50,13 @@ class Finding:
         purity: the finding.
         message: one line for the user; empty if there is nothing to say.
         cost: seconds that making the environment anew adds to every task; 0 if it is reused.
+        digest: of the episodes that a fresh instance played, to compare with those of another process.
     """
 
     purity: Purity
     message: str = ""
     cost: float = 0.0
+    digest: str = ""
 
     @property
     def reproducible(self) -> bool:
@@ -89,18 +91,22 @@ def prove(
             Purity.NOT_REPRODUCIBLE,
             f"environment {name!r} is not reproducible: two fresh instances differ for the same seed; runs with it "
             "cannot be repeated or audited. Remedy: let it draw only from the seed given to reset",
+            digest=first,
         )
     if again != first:
-        renewed = Fresh(make, environment)
         count = episodes if task_episodes is None else task_episodes
-        cost = _seconds(renewed, count) - _seconds(environment, count)
+        _seconds(environment, count)  # the first time, it may have to make room for so many
+        reused = _seconds(environment, count)
+        renewed = Fresh(make, environment)
+        cost = max(0.0, _seconds(renewed, count) - reused)
         return renewed, Finding(
             Purity.FRESH_ONLY,
             f"environment {name!r} keeps something from one task to the next, so it is made anew for every task, which "
             f"costs about {1000 * cost:.0f} ms for a task of {count} episodes. Remedy: let reset put everything back",
             cost,
+            first,
         )
-    return environment, Finding(Purity.PURE)
+    return environment, Finding(Purity.PURE, digest=first)
 
 
 def _seconds(environment: Environment, episodes: int) -> float:

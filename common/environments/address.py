@@ -94,7 +94,7 @@ def scalar(text: str) -> Value:
 def nearest(word: str, known: Iterable[str]) -> str:
     """The remedy for a misspelt word: the nearest known one, or all of them."""
     words = sorted(known)
-    close = difflib.get_close_matches(word, words, n=1)
+    close = [known for known in words if known.lower() == word.lower()] or difflib.get_close_matches(word, words, n=1)
     if close:
         return f"did you mean {close[0]!r}?"
     if not words:

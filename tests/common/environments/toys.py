@@ -84,7 +84,7 @@ class Walk(Script):
             return random.SystemRandom().random()
         if self._source == "hash":
             return hash("place") % 1000 / 1000
-        if self._source == "nan":
+        if self._source == "poison":
             return float("nan")
         return float(self._random.random())
 
@@ -111,3 +111,65 @@ class Echo(Script):
 def walk(source: str = "seed", length: int = 6) -> Walk:
     """A factory, as users write them."""
     return Walk(source, length)
+
+
+class Growing(Script):
+    """Its observation grows in the third step."""
+
+    def _view(self) -> dict[str, Any]:
+        return {name: np.zeros(2 + (self.now == 2), np.float32) for name in self.agents}
+
+
+class Breaking(Script):
+    """It raises in the third step."""
+
+    def step(self, actions: dict[str, Any]) -> tuple[Any, ...]:
+        if self.now == 2:
+            raise RuntimeError("the bridge is out")
+        return super().step(actions)
+
+
+class Barred(Script):
+    """Its action mask allows nothing in the third step."""
+
+    def reset(self, seed: int | None = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        return super().reset(seed)[0], self._infos()
+
+    def step(self, actions: dict[str, Any]) -> tuple[Any, ...]:
+        return (*super().step(actions)[:4], self._infos())
+
+    def _infos(self) -> dict[str, Any]:
+        return {name: {"action_mask": np.full(3, self.now != 2)} for name in self.agents}
+
+
+class Lively(Script):
+    """Agents die and are reborn, and in the last but one step `c` is shown nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(["ab", "ab", "a", "ac", "abc", "abc", ""], dies={2: "b", 4: "a", 6: "abc"})
+
+    def _view(self) -> dict[str, Any]:
+        view = super()._view()
+        if self.now == 5:
+            view.pop("c")
+        return {name: seen * 10 for name, seen in view.items()}
+
+
+def growing() -> Growing:
+    """Three steps."""
+    return Growing(["a", "a", "a", "a", ""])
+
+
+def breaking() -> Breaking:
+    """Three steps."""
+    return Breaking(["a", "a", "a", "a", ""])
+
+
+def barred() -> Barred:
+    """Three steps."""
+    return Barred(["a", "a", "a", "a", ""])
+
+
+def lively() -> Lively:
+    """Six steps."""
+    return Lively()
