@@ -50,6 +50,11 @@ class Team:
         return self._done[agent]
 
     @property
+    def render_mode(self) -> Any:
+        """How the environment draws, if at all."""
+        return getattr(self._environment, "render_mode", None)
+
+    @property
     def unwrapped(self) -> Any:
         """The environment below all wrappers."""
         return self._environment.unwrapped

@@ -22,6 +22,11 @@ class Turns:
         """Everybody who is still in the game."""
         return list(self._game.agents)
 
+    @property
+    def render_mode(self) -> Any:
+        """How the game draws, if at all."""
+        return getattr(self._game, "render_mode", None)
+
     def reset(self, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin a game."""
         self._game.reset(seed=seed)

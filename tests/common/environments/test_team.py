@@ -132,6 +132,21 @@ def test_foraging_and_warehouse_through_the_adapter_are_what_they_are_alone(name
     assert outcome.over[0]
 
 
+def test_an_environment_that_can_only_open_windows_is_never_asked_to_draw() -> None:
+    def answer(now: int) -> tuple[Any, ...]:
+        return [0.0, 0.0], now == 3, False, {}
+
+    class Window(Pair):
+        render_mode = None
+
+        def render(self) -> None:
+            raise AssertionError("a window would open")
+
+    environment = Lockstep(lambda drawing: Team(Window(answer), "w"), name="w", package="w", render=True)
+    environment.reset(1, np.random.default_rng(0))
+    assert environment.render() is None
+
+
 def test_a_single_agent_is_a_team_of_one() -> None:
     environment = make("gymnasium:CartPole-v1")
     assert [agent.name for agent in environment.spec.agents] == ["agent_0"]
