@@ -1,6 +1,6 @@
 # What a person types. On a machine with Python 3.11 and make, each command makes what it needs first.
 #
-#   make train                        train the default team; ARGS="--updates 5 --actors 4" go on to `chorus train`
+#   make train                        train three agents to spread out (configs/spread.yaml); ARGS="--updates 5 --actors 4" go on to `chorus train`
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
 #   make check                        lint, formatting, types
 #   make format                       put formatting right
@@ -24,7 +24,7 @@ help:
 
 .PHONY: train
 train: $(STAMP) $(GENERATED)
-	@exec $(BIN)/chorus train $(ARGS)
+	@exec $(BIN)/chorus train --config configs/spread.yaml $(ARGS)
 
 .PHONY: test
 test: check

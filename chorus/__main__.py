@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from chorus import check_env
 from common import arithmetic
 from common.errors import ChorusError
 
@@ -58,6 +59,10 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="wait no longer (%(default)s)")
     status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=_status)
+
+    check = commands.add_parser("check-env", help="see whether Chorus can train on an environment, and what is wrong")
+    check_env.add_arguments(check)
+    check.set_defaults(run=check_env.run)
     return parser
 
 
