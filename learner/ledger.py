@@ -4,8 +4,9 @@ A state machine without clock, thread or socket: every method is an event, `now`
 and each operation takes logarithmic time, so the same code serves one actor and a hundred thousand.
 
 A task is *pending* (nobody plays it), *leased* (one or more actors do) or *done*. It becomes pending again when its
-last holder leaves or fails, or when a lease passes its deadline; a task that takes unusually long is leased a second
-time to an actor that would otherwise be idle. The first answer is kept, later ones are equal and dropped.
+last holder leaves, fails or passes the lease's deadline; a task that takes unusually long is leased a second time to
+an actor that would otherwise be idle. The first answer is kept, later ones are equal and dropped; that of an actor past
+its deadline counts like any other.
 """
 
 from __future__ import annotations
@@ -56,19 +57,34 @@ class Counts:
 
 @dataclass
 class ActorRecord:
-    """What the ledger knows of one actor: its leases (task to the time of the lease) and how many of its answers were
-    kept."""
+    """What the ledger knows of one actor.
+
+    Attributes:
+        leases: the tasks it holds, each with the time of the lease.
+        overdue: those of them that are past their deadline: nobody counts on it any more.
+        completed: how many of its answers were kept.
+    """
 
     leases: dict[Task, float] = field(default_factory=dict)
+    overdue: set[Task] = field(default_factory=set)
     completed: int = 0
 
 
 @dataclass
 class _Entry:
-    """One open task."""
+    """One open task.
+
+    Attributes:
+        pending: nobody plays it and it is not done.
+        done: an answer was kept.
+        late: a holder has been slow, and nobody was sent to help since.
+        holders: who plays it and is not past the deadline.
+        failures: who failed at it, in order.
+    """
 
     pending: bool = True
     done: bool = False
+    late: bool = False
     holders: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
 
@@ -146,7 +162,7 @@ class Ledger:
         """Give the actor a task to play; None if there is none for it now.
 
         Tasks go out in order of update, then purpose, then index. A task that failed here goes to another actor first,
-        if there is one.
+        if there is one that does not hang.
         """
         record = self._actors[actor]
         self._ring_alarms(now)
@@ -154,7 +170,7 @@ class Ledger:
         if task is None:
             return None
         entry = self._entries[task]
-        entry.pending = False
+        entry.pending = entry.late = False
         entry.holders.add(actor)
         record.leases[task] = now
         self.counts.issued += 1
@@ -176,7 +192,6 @@ class Ledger:
             return Verdict.REPEATED
         entry = self._entries[task]
         entry.done, entry.pending = True, False
-        entry.holders.discard(actor)
         self._open[task.update] -= 1
         self.counts.completed += 1
         record.completed += 1
@@ -213,10 +228,11 @@ class Ledger:
         if record is None or task not in record.leases:
             raise NotLeased(f"{actor!r} holds no lease on {task}")
         self.counts.outstanding -= 1
+        record.overdue.discard(task)
         return record, record.leases.pop(task)
 
     def _release(self, actor: str, task: Task) -> bool:
-        """Take the actor off the task's holders; make the task pending if nobody plays it any more."""
+        """Take the actor off the task's holders; make the task pending if that was the last."""
         entry = self._entries.get(task)
         if entry is None or entry.done:
             return False
@@ -234,27 +250,33 @@ class Ledger:
         while queue and found is None:
             task = heapq.heappop(queue)
             entry = self._entries.get(task)
-            if entry is None or entry.done or entry.pending is not pending:
+            if entry is None or entry.done or not (entry.pending if pending else entry.late):
                 continue
-            unwelcome = actor in entry.holders or (
-                actor in entry.failures and any(other not in entry.failures for other in self._actors)
-            )
-            if unwelcome:
-                passed.append(task)
-            else:
+            if self._welcome(actor, task, entry):
                 found = task
+            else:
+                passed.append(task)
         for task in passed:
             heapq.heappush(queue, task)
         return found
+
+    def _welcome(self, actor: str, task: Task, entry: _Entry) -> bool:
+        """Whether an actor may have a task: it has not got it, nor failed at it while another might do better."""
+        if task in self._actors[actor].leases:
+            return False
+        return actor not in entry.failures or not any(
+            name not in entry.failures and not record.overdue for name, record in self._actors.items()
+        )
 
     def _ring_alarms(self, now: float) -> None:
         while self._alarms and self._alarms[0][0] <= now:
             _, deadline, task, actor, since = heapq.heappop(self._alarms)
             record, entry = self._actors.get(actor), self._entries.get(task)
-            if record is None or entry is None or entry.done or record.leases.get(task) != since:
+            if record is None or record.leases.get(task) != since:
                 continue
-            if not deadline:
+            if deadline:
+                record.overdue.add(task)
+                self._release(actor, task)
+            elif entry is not None and not entry.done:
+                entry.late = True
                 heapq.heappush(self._late, task)
-            elif not entry.pending:
-                entry.pending = True
-                heapq.heappush(self._pending, task)
