@@ -1,0 +1,230 @@
+"""The slow, obvious way: every formula once more, step by step and row by row, in float64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from common.config import Config
+from common.environment import EnvironmentSpec
+from common.layout import layout
+from common.schedule import value_at
+from common.sharing import PolicySpec
+from common.trajectory import Trajectory
+from common.weights import Tensors
+
+
+@dataclass(frozen=True)
+class Life:
+    """One life: whose it is, the steps at which its agent acted, and the step at whose end it was over."""
+
+    episode: int
+    agent: int
+    steps: list[int]
+    end: int
+
+
+def lives_of(trajectory: Trajectory) -> list[Life]:
+    """Walk through every agent's episode, beginning a new life whenever it acts after its last life ended."""
+    found: list[Life] = []
+    _, episodes, agents = trajectory.acted.shape
+    for episode in range(episodes):
+        for agent in range(agents):
+            steps: list[int] = []
+            length = int(trajectory.lengths[episode])
+            for step in range(length):
+                if trajectory.acted[step, episode, agent]:
+                    steps.append(step)
+                over = trajectory.terminated[step, episode, agent] or trajectory.truncated[step, episode, agent]
+                if steps and (over or step == length - 1):
+                    found.append(Life(episode, agent, steps, step))
+                    steps = []
+    return found
+
+
+def parameters_of(tensors: Tensors, spec: PolicySpec, config: Config) -> dict[str, Tensor]:
+    """One policy's tensors as float64 leaves, in the order of the layout."""
+    return {
+        name: torch.from_numpy(tensors[f"{spec.name}/{name}"].astype(np.float64)).requires_grad_()
+        for name in layout(spec, config)
+    }
+
+
+def logits_of(own: dict[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """Encoder, LSTM and head over one life, a step at a time, from a zero state (equations of torch.nn.LSTM)."""
+    width = own["lstm.weight_hh"].shape[1]
+    hidden, cell = torch.zeros(width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
+    found = []
+    for x in inputs:
+        encoded = torch.clamp(own["encoder.weight"] @ x + own["encoder.bias"], min=0.0)
+        gates = own["lstm.weight_ih"] @ encoded + own["lstm.weight_hh"] @ hidden + own["lstm.bias"]
+        i, f, g, o = gates[:width], gates[width : 2 * width], gates[2 * width : 3 * width], gates[3 * width :]
+        cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
+        hidden = torch.sigmoid(o) * torch.tanh(cell)
+        found.append(own["head.weight"] @ hidden + own["head.bias"])
+    return found
+
+
+def probabilities_of(logits: Tensor, choices: Sequence[int], mask: np.ndarray | None) -> list[list[Tensor]]:
+    """For every component the probabilities of its choices; masked ones are exactly 0."""
+    found = []
+    start = 0
+    for count in choices:
+        allowed = [mask is None or bool(mask[start + choice]) for choice in range(count)]
+        shift = max(float(logits[start + choice].detach()) for choice in range(count) if allowed[choice])
+        powers = [
+            torch.exp(logits[start + choice] - shift) if allowed[choice] else torch.zeros((), dtype=torch.float64)
+            for choice in range(count)
+        ]
+        total = sum(powers, torch.zeros((), dtype=torch.float64))
+        found.append([power / total for power in powers])
+        start += count
+    return found
+
+
+def policy_of(spec: PolicySpec, own: dict[str, Tensor], trajectory: Trajectory, life: Life) -> list[list[list[Tensor]]]:
+    """`[step][component][choice]`: the probabilities that a policy gives at each step of one life."""
+    place = spec.agents.index(life.agent)
+    identity = [float(other == place) for other in range(len(spec.agents))] if spec.identified else []
+    size = spec.agent.observation_size
+    inputs = [
+        torch.tensor(
+            [*trajectory.observations[step, life.episode, life.agent, :size].tolist(), *identity], dtype=torch.float64
+        )
+        for step in life.steps
+    ]
+    masks = trajectory.action_masks
+    return [
+        probabilities_of(logits, spec.agent.choices, masks[step, life.episode, life.agent] if masks.size else None)
+        for step, logits in zip(life.steps, logits_of(own, inputs), strict=True)
+    ]
+
+
+def log_probability(probabilities: list[list[Tensor]], actions: np.ndarray) -> Tensor:
+    """Of the actions taken, summed over components."""
+    parts = [torch.log(choices[int(action)]) for choices, action in zip(probabilities, actions, strict=False)]
+    return sum(parts, torch.zeros((), dtype=torch.float64))
+
+
+def entropy(probabilities: list[list[Tensor]]) -> Tensor:
+    """Summed over components."""
+    total = torch.zeros((), dtype=torch.float64)
+    for choices in probabilities:
+        for probability in choices:
+            if float(probability.detach()) > 0.0:
+                total = total - probability * torch.log(probability)
+    return total
+
+
+def credit(trajectory: Trajectory, environment: EnvironmentSpec, config: Config) -> np.ndarray:
+    """`[time, episode, agent]`: the mixed return of every slot, each summed up on its own from its first reward on.
+
+    The individual part ends with the life at whose end (or before whose birth) the slot lies, the team part with the
+    episode; beyond the episode's end all is zero.
+    """
+    time, episodes, agents = trajectory.acted.shape
+    gamma, update = config.loss.discount, trajectory.task.update
+    individual_weight = value_at(config.reward.individual, update)
+    team_weight = value_at(config.reward.team, update)
+    living = np.zeros((time, episodes, agents), np.bool_)
+    for life in lives_of(trajectory):
+        living[life.steps[0] : life.end + 1, life.episode, life.agent] = True
+    found = np.zeros((time, episodes, agents))
+    for episode in range(episodes):
+        length = int(trajectory.lengths[episode])
+        team = []
+        for step in range(length):
+            paid = [
+                float(trajectory.individual_rewards[step, episode, n])
+                for n in range(agents)
+                if living[step, episode, n]
+            ]
+            if environment.team_reward:
+                team.append(float(trajectory.team_rewards[step, episode]))
+            elif config.environment.single_reward == "team":
+                count = len(paid) if config.reward.team_from == "mean" else 1
+                team.append(sum(paid) / count if paid else 0.0)
+            else:
+                team.append(float(trajectory.team_rewards[step, episode]))
+        split = not environment.team_reward and config.environment.single_reward == "team"
+        for agent in range(agents):
+            for step in range(length):
+                total = sum(gamma ** (later - step) * team[later] for later in range(step, length)) * team_weight
+                for later in range(step, length):
+                    if living[later, episode, agent] and not split:
+                        reward = float(trajectory.individual_rewards[later, episode, agent])
+                        total += individual_weight * gamma ** (later - step) * reward
+                    if trajectory.terminated[later, episode, agent] or trajectory.truncated[later, episode, agent]:
+                        break
+                found[step, episode, agent] = total
+    return found
+
+
+def baseline(returns: np.ndarray, agents: Sequence[int], pool: str) -> np.ndarray:
+    """`[time, episode, agent]`: for each slot of the given agents the mean return of other episodes at that step."""
+    time, episodes, _ = returns.shape
+    found = np.zeros_like(returns)
+    for step in range(time):
+        for episode in range(episodes):
+            for agent in agents:
+                others = [
+                    returns[step, other, mate]
+                    for other in range(episodes)
+                    if other != episode
+                    for mate in (agents if pool == "group" else [agent])
+                ]
+                found[step, episode, agent] = sum(others) / len(others)
+    return found
+
+
+def gradients(
+    trajectories: Sequence[Trajectory],
+    tensors: Tensors,
+    policies: Sequence[PolicySpec],
+    environment: EnvironmentSpec,
+    config: Config,
+    scale: float = 1.0,
+) -> list[np.ndarray]:
+    """Each policy's gradient of a whole batch, flat, from one loss that adds up every step of every life."""
+    found = []
+    for spec in policies:
+        own = parameters_of(tensors, spec, config)
+        loss = torch.zeros((), dtype=torch.float64)
+        steps = lives = 0
+        for trajectory in trajectories:
+            returns = credit(trajectory, environment, config)
+            if config.loss.baseline == "leave_one_out":
+                returns = returns - baseline(returns, spec.agents, config.loss.pool)
+            bonus = value_at(config.loss.entropy, trajectory.task.update)
+            for life in lives_of(trajectory):
+                if life.agent not in spec.agents:
+                    continue
+                lives += 1
+                steps += len(life.steps)
+                term = torch.zeros((), dtype=torch.float64)
+                for step, chances in zip(life.steps, policy_of(spec, own, trajectory, life), strict=True):
+                    slot = step, life.episode, life.agent
+                    log_pi = log_probability(chances, trajectory.actions[slot])
+                    rho = 1.0
+                    if config.lag:
+                        rho = float(torch.exp(log_pi.detach() - float(trajectory.log_probabilities[slot])))
+                    term = term + min(rho, config.loss.importance_clip) * returns[slot] / scale * log_pi + bonus * entropy(chances)
+                loss = loss - (term / len(life.steps) if config.loss.reduction == "agent_mean" else term)
+        longest = environment.max_steps or 0
+        z = {
+            "mean": steps,
+            "sum": 1,
+            "fixed": config.episodes * config.tasks * len(spec.agents) * longest,
+            "agent_mean": lives,
+        }[config.loss.reduction]
+        parts = (
+            torch.autograd.grad(loss / max(z, 1), list(own.values()), allow_unused=True, materialize_grads=True)
+            if steps
+            else [torch.zeros_like(value) for value in own.values()]
+        )
+        found.append(np.concatenate([part.numpy().ravel() for part in parts]))
+    return found
