@@ -117,7 +117,7 @@ class LossConfig(Section, frozen=True):
             number of agent-steps that a batch can have; `agent_mean`: every life counts as its own mean;
             `sequential`: one step per agent, one agent after the other, each by its own mean (lag 0 only).
         entropy: weight of the entropy bonus.
-        importance_clip: c of min(rho, c) at lag > 0.
+        importance_clip: c of min(rho, c) at lag > 0; None leaves the correction out, so that its worth can be measured.
         normalise_advantages: divide advantages by their running standard deviation.
     """
 
@@ -126,7 +126,7 @@ class LossConfig(Section, frozen=True):
     pool: Literal["agent", "group"] = "agent"
     reduction: Literal["mean", "sum", "fixed", "agent_mean", "sequential"] = "mean"
     entropy: Rate = 0.01
-    importance_clip: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0
+    importance_clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
     normalise_advantages: bool = True
 
 

@@ -225,7 +225,9 @@ def _policy_sums(
         credit = target
     advantage = packed(credit - baseline).to(dtype)
     scale = statistics.advantage_scale(config)
-    objective = torch.clamp(ratio, max=config.loss.importance_clip) * (advantage / scale) * log_probability
+    limit = config.loss.importance_clip
+    correction = torch.ones_like(ratio) if limit is None else torch.clamp(ratio, max=limit)
+    objective = correction * (advantage / scale) * log_probability
     objective = objective + value_at(config.loss.entropy, trajectory.task.update) * entropy
     if target is not None and outputs.value is not None:
         error = outputs.value[keep] - packed(target).to(dtype)
