@@ -6,6 +6,7 @@ kept when the learner comes back with the same run.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import queue
@@ -19,16 +20,20 @@ from dataclasses import dataclass, field
 import grpc
 
 from actor.rollout import Player
+from actor.watchdog import Watchdog
 from common import channel
 from common import config as configuration
 from common.config import Config
+from common.credentials import NOTHING, Credentials
 from common.environments import make
+from common.environments.permitted import permit
 from common.errors import EnvironmentFault, MalformedData, Refused
 from common.fingerprint import chorus_version, fingerprint
 from common.metrics import ActorMetrics
+from common.purity import prove
 from common.sharing import divide
 from common.task import Purpose, Task
-from common.trajectory import Trajectory
+from common.trajectory import Trajectory, validate
 from common.weights import PolicyVersion
 from common.wire import WeightsAssembly, read_task, task_name, trajectory_chunks
 from protos.chorus.v1 import rollout_pb2 as pb
@@ -37,9 +42,9 @@ log = logging.getLogger("chorus.actor")
 
 ASK_AT = 0.75
 """The share of a task after which the next one is asked for."""
-SIGN_OF_LIFE_SECONDS = 1.0
 BACKOFF_SECONDS = (0.1, 5.0)
 POLL_SECONDS = 0.5
+ILL_SECONDS = 60.0
 FINAL = (
     grpc.StatusCode.FAILED_PRECONDITION,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -78,17 +83,23 @@ class Actor:
         name: its id.
         arithmetic: the mode that this process was started with.
         metrics: what it exports.
+        credentials: what it shows to the learner, and asks of it.
+        allowed: patterns of the environments of one's own that it may import.
+        only_audits: take nothing but second runs of what others played.
         stopping: set from a signal handler to make it give its leases back and return.
-        last_progress: `time.monotonic()` when it last did something; health is tied to it.
     """
 
     address: str
     name: str
     arithmetic: str
     metrics: ActorMetrics
+    credentials: Credentials = NOTHING
+    allowed: tuple[str, ...] = ()
+    only_audits: bool = False
     stopping: threading.Event = field(default_factory=threading.Event)
-    last_progress: float = field(default_factory=time.monotonic)
     _prepared: tuple[bytes, _Prepared] | None = None
+    _patience: float = ILL_SECONDS
+    _moved: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         """Play until the run is complete or `stopping` is set; reconnect whenever the stream breaks.
@@ -113,24 +124,40 @@ class Actor:
             attempt = 0 if time.monotonic() - began > BACKOFF_SECONDS[1] else attempt + 1
             self._wait(min(BACKOFF_SECONDS[1], BACKOFF_SECONDS[0] * 2**attempt) * random.uniform(0.5, 1.0))
 
+    def ill(self) -> str:
+        """What is wrong with this actor; empty if it moves. Health is tied to progress, not to being alive."""
+        still = time.monotonic() - self._moved
+        return f"nothing has moved for {still:.0f} s" if still > max(self._patience, ILL_SECONDS) else ""
+
+    def moved(self) -> None:
+        """It gets on."""
+        self._moved = time.monotonic()
+
     def _wait(self, seconds: float) -> None:
+        self.moved()
         self.stopping.wait(seconds)
 
     def _session(self) -> bool:
         """One stream, from welcome to end; return whether the run is complete."""
-        opened = channel.open_channel(self.address)
-        try:
-            return _Session(self, opened).run()
-        finally:
-            self.metrics.connected.set(0)
-            opened.close()
+        with channel.open_channel(self.address, self.credentials) as line:
+            try:
+                return _Session(self, line).run()
+            finally:
+                self.metrics.connected.set(0)
 
     def prepare(self, config_bytes: bytes) -> _Prepared:
-        """The environment and all else that the welcome's configuration asks for; kept while it stays the same."""
+        """The environment and all else that the welcome's configuration asks for; kept while it stays the same.
+
+        Raises:
+            OtherArithmetic: see there.
+            Refused: this actor may not import that environment, or cannot make it.
+        """
         if self._prepared is None or self._prepared[0] != config_bytes:
             config = configuration.decode(config_bytes)
             if config.arithmetic != self.arithmetic:
                 raise OtherArithmetic(config.arithmetic)
+            permit(config.environment.spec, self.allowed)
+            self._patience = config.learner.task_timeout
             self._prepared = (config_bytes, _Prepared.of(config))
         return self._prepared[1]
 
@@ -143,22 +170,25 @@ class _Prepared:
     players: dict[Purpose, Player]
     fingerprint: dict[str, str]
     remark: str
+    pure: bool
 
     @staticmethod
     def of(config: Config) -> _Prepared:
-        environment, finding = make(config.environment.spec), ""
+        environment, finding = prove(lambda: make(config.environment.spec), task_episodes=config.episodes)
+        if finding.message:
+            log.warning("purity", extra={"finding": finding.message})
         policies = divide(environment.spec, config.sharing)
         players = {
             Purpose.TRAINING: Player(environment, policies, config.seed),
             Purpose.EVALUATION: Player(environment, policies, config.seed, greedy=config.evaluate.greedy),
         }
-        return _Prepared(config, players, fingerprint(environment.spec.package), finding)
+        return _Prepared(config, players, fingerprint(environment.spec.package), finding.message, finding.reproducible)
 
 
 class _Session:
     """One stream and what belongs to it."""
 
-    def __init__(self, actor: Actor, opened: grpc.Channel) -> None:
+    def __init__(self, actor: Actor, line: channel.Line) -> None:
         self._actor = actor
         self._metrics = actor.metrics
         self._outbox: queue.SimpleQueue[pb.FromActor | None] = queue.SimpleQueue()
@@ -166,10 +196,13 @@ class _Session:
         self._versions: dict[int, PolicyVersion] = {}
         self._broken = threading.Event()
         self._asked = False
-        self._spoke = time.monotonic()
+        self._greeted = False
+        self._at: pb.TaskName | None = None
+        self._step = 0
         self._longest = 0
         self._lag = 0
-        self._call = channel.play(opened, self._messages())
+        self._watchdog: Watchdog | None = None
+        self._call = line.play(self._messages())
         self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
 
     def run(self) -> bool:
@@ -181,9 +214,22 @@ class _Session:
         """
         self._reader.start()
         try:
-            prepared = self._greet()
-            if prepared is None:
+            welcome = self._next()
+            if welcome is None:
                 return False
+            if not isinstance(welcome, pb.Welcome):
+                raise MalformedData("the learner did not begin with a welcome")
+            patience = configuration.decode(welcome.config).learner.task_timeout
+            with Watchdog(patience, self._beat, self._hang) as self._watchdog:
+                return self._serve(welcome)
+        finally:
+            self._outbox.put(None)
+            self._call.cancel()
+            self._reader.join()
+
+    def _serve(self, welcome: pb.Welcome) -> bool:
+        try:
+            prepared = self._greet(welcome)
             self._ask()
             while (item := self._next()) is not None:
                 if isinstance(item, pb.Goodbye):
@@ -194,10 +240,6 @@ class _Session:
             return False
         except _Interrupted:
             return self._after_interruption()
-        finally:
-            self._outbox.put(None)
-            self._call.cancel()
-            self._reader.join()
 
     def _after_interruption(self) -> bool:
         """The stream ended in mid-task: say why."""
@@ -270,34 +312,45 @@ class _Session:
             self._metrics.seconds.labels("wait").inc(time.monotonic() - began)
 
     def _live(self) -> None:
-        self._actor.last_progress = time.monotonic()
+        self._actor.moved()
+        if self._watchdog is not None:
+            self._watchdog.moved()
 
-    def _send(self, message: pb.FromActor) -> None:
-        self._spoke = time.monotonic()
-        self._outbox.put(message)
+    def _beat(self) -> None:
+        """From the watchdog's thread: a sign of life, and how far the task is."""
+        if self._greeted:
+            self._outbox.put(pb.FromActor(progress=pb.Progress(task=self._at, step=self._step)))
+
+    def _hang(self, stack: str) -> None:
+        """From the watchdog's thread, before it ends this process: tell the learner where the task hangs."""
+        if self._at is not None:
+            error = f"hung: no step for {self._actor._patience:.0f} s (learner.task_timeout), at step {self._step}"
+            self._outbox.put(pb.FromActor(failed=pb.TaskFailed(task=self._at, error=error, traceback=stack[-16_000:])))
 
     def _ask(self) -> None:
         self._asked = True
-        self._send(pb.FromActor(progress=pb.Progress(wanted=1)))
+        self._outbox.put(pb.FromActor(progress=pb.Progress(wanted=1, task=self._at, step=self._step)))
 
     # -- the order of things
 
-    def _greet(self) -> _Prepared | None:
-        welcome = self._next()
-        if welcome is None:
-            return None
-        if not isinstance(welcome, pb.Welcome):
-            raise MalformedData("the learner did not begin with a welcome")
-        hello = pb.Hello(actor=self._actor.name, version=chorus_version())
+    def _greet(self, welcome: pb.Welcome) -> _Prepared:
+        hello = pb.Hello(
+            actor=self._actor.name,
+            version=chorus_version(),
+            config=hashlib.sha256(welcome.config).digest(),
+            only_audits=self._actor.only_audits,
+        )
         if welcome.version != chorus_version():  # let the learner say so: it names both versions
-            self._send(pb.FromActor(hello=hello))
+            self._outbox.put(pb.FromActor(hello=hello))
             self._next()
             raise Refused(f"the learner is Chorus {welcome.version!r}, this actor Chorus {chorus_version()!r}")
         prepared = self._actor.prepare(welcome.config)
+        self._live()
         self._lag = prepared.config.lag
         hello.fingerprint.update(prepared.fingerprint)
-        hello.remark = prepared.remark[:1000]
-        self._send(pb.FromActor(hello=hello))
+        hello.remark, hello.impure = prepared.remark[:1000], not prepared.pure
+        self._outbox.put(pb.FromActor(hello=hello))
+        self._greeted = True
         self._metrics.connected.set(1)
         self._metrics.connections.inc()
         log.info("ready", extra={"run": welcome.run, "learner": self._actor.address, "remark": prepared.remark})
@@ -308,21 +361,24 @@ class _Session:
         policy = self._versions.get(order.version)
         if policy is None:
             raise MalformedData(f"{task} needs version {order.version}, which was not sent")
+        if policy.sha256 != order.weights:
+            raise MalformedData(f"{task} is to be played by other weights than were sent as version {order.version}")
+        self._at, self._step = order.task, 0
         player = prepared.players[task.purpose]
         ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
 
         def on_step(step: int) -> None:
             if self._broken.is_set() or self._actor.stopping.is_set():
                 raise _Interrupted
+            self._step = step
             if not self._asked and step >= ask_at:
                 self._ask()
-            elif time.monotonic() - self._spoke > SIGN_OF_LIFE_SECONDS:
-                self._send(pb.FromActor(progress=pb.Progress(task=order.task, step=step)))
             self._live()
 
         before = player.phases.environment, player.phases.inference
         try:
             trajectory = player.play(policy, task, order.episodes, on_step)
+            validate(trajectory, player.environment.spec, order.episodes)
         except _Interrupted:
             raise
         except Exception as fault:  # whatever the environment raises is the task's failure, not the actor's end
@@ -332,13 +388,14 @@ class _Session:
             self._deliver(trajectory)
         self._metrics.seconds.labels("environment").inc(player.phases.environment - before[0])
         self._metrics.seconds.labels("inference").inc(player.phases.inference - before[1])
+        self._at = None
         if not self._asked:
             self._ask()
 
     def _deliver(self, trajectory: Trajectory) -> None:
         began = time.monotonic()
         for chunk in trajectory_chunks(trajectory):
-            self._send(pb.FromActor(chunk=chunk))
+            self._outbox.put(pb.FromActor(chunk=chunk))
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
         self._metrics.agent_steps.inc(trajectory.agent_steps)
         self._metrics.env_steps.inc(trajectory.env_steps)
@@ -347,9 +404,9 @@ class _Session:
         log.warning("task failed", extra={"task": str(task), "fault": str(fault)}, exc_info=fault)
         self._metrics.tasks.labels("failed").inc()
         text = "".join(traceback.format_exception(fault))[-16_000:]
-        name = type(fault).__name__ if not isinstance(fault, EnvironmentFault) else "environment"
+        name = "environment" if isinstance(fault, EnvironmentFault | MalformedData) else type(fault).__name__
         failed = pb.TaskFailed(task=task_name(task), error=f"{name}: {fault}"[:1000], traceback=text)
-        self._send(pb.FromActor(failed=failed))
+        self._outbox.put(pb.FromActor(failed=failed))
 
 
 def default_name() -> str:

@@ -7,48 +7,83 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from types import FrameType
-
-from prometheus_client import start_http_server
 
 from actor.client import Actor, OtherArithmetic, default_name
 from common import metrics
 from common.arithmetic import MODE, environment_for
+from common.credentials import NOTHING, Credentials
 from common.fingerprint import chorus_version
+from common.web import Web
 
 log = logging.getLogger("chorus.actor")
 
 
-def run(address: str, name: str | None, metrics_port: int | None, metrics_host: str, parent: int | None) -> int:
-    """Play for the learner at HOST:PORT until its run is complete or a signal comes; return the exit code.
+@dataclass(frozen=True)
+class Settings:
+    """What an actor process is told on its command line; all else comes from the learner.
+
+    Attributes:
+        learner: HOST:PORT.
+        name: its id; None for one that nobody else has.
+        metrics_port: of `/metrics` and `/healthz`; None for none.
+        metrics_host: that it listens at.
+        credentials: what it shows to the learner, and asks of it.
+        allowed: patterns of the environments of one's own that it may import.
+        only_audits: take nothing but second runs of what others played.
+        parent: end when this is no longer the parent process.
+    """
+
+    learner: str
+    name: str | None = None
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
+    credentials: Credentials = NOTHING
+    allowed: tuple[str, ...] = ()
+    only_audits: bool = False
+    parent: int | None = None
+
+
+def run(settings: Settings) -> int:
+    """Play for the learner until its run is complete or a signal comes; return the exit code.
 
     Raises:
-        Refused: the learner will not have this actor.
+        Refused: the learner will not have this actor, or this actor will not play that environment.
     """
     registry = metrics.registry()
     exported = metrics.ActorMetrics(registry)
     exported.build.info({"version": chorus_version()})
     arithmetic = os.environ.get(MODE, "portable")
-    actor = Actor(address, name or default_name(), arithmetic, exported)
+    actor = Actor(
+        settings.learner,
+        settings.name or default_name(),
+        arithmetic,
+        exported,
+        settings.credentials,
+        settings.allowed,
+        settings.only_audits,
+    )
 
     def stop(_: int, __: FrameType | None) -> None:
         actor.stopping.set()
 
     signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN if parent is not None else stop)
-    web = None if metrics_port is None else start_http_server(metrics_port, metrics_host, registry)
-    if parent is not None:
-        threading.Thread(target=_watch_parent, args=(actor, parent), name="parent", daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN if settings.parent is not None else stop)
+    web = None
+    if settings.parent is not None:
+        threading.Thread(target=_watch_parent, args=(actor, settings.parent), name="parent", daemon=True).start()
     try:
+        if settings.metrics_port is not None:
+            web = Web(settings.metrics_host, settings.metrics_port, registry, actor.ill, settings.credentials)
+            log.info("metrics", extra={"metrics_port": web.port})
         actor.run()
     except OtherArithmetic as other:
         log.info("starting anew", extra={"arithmetic": other.mode})
         os.execve(sys.executable, [sys.executable, "-m", "chorus", *sys.argv[1:]], environment_for(other.mode))
     finally:
         if web is not None:
-            web[0].shutdown()
-            web[0].server_close()
-            web[1].join()
+            web.close()
     return 0
 
 

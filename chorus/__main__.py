@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chorus import check_env
 from common import arithmetic
 from common.errors import ChorusError
+from common.logs import printable
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -27,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/ENVIRONMENT-DATE-TIME)")
     train.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="more actors may join here")
     _add_metrics(train)
+    _add_credentials(train, "show to actors, and ask of them")
     train.set_defaults(run=_train)
 
     learner = commands.add_parser("learner", help="the central learner alone; actors come from elsewhere")
@@ -36,13 +39,24 @@ def build_parser() -> argparse.ArgumentParser:
         "--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="where actors connect (%(default)s)"
     )
     _add_metrics(learner)
+    _add_credentials(learner, "show to actors, and ask of them")
     learner.set_defaults(run=_learner)
 
     actor = commands.add_parser("actor", help="one actor: plays what the learner asks for")
     actor.add_argument("--learner", required=True, metavar="HOST:PORT", help="where the learner listens")
     actor.add_argument("--name", metavar="NAME", help="id of this actor (default: host, process and a random part)")
     actor.add_argument("--parent", type=int, metavar="PID", help="end when this is no longer the parent process")
+    actor.add_argument(
+        "--allow-env",
+        action="append",
+        default=os.environ.get("CHORUS_ALLOW_ENV", "").split(),
+        metavar="MODULE:FACTORY",
+        help="an environment of one's own that this actor may import, * and ? allowed; may be repeated"
+        " (default: only what Chorus brings with it)",
+    )
+    actor.add_argument("--only-audits", action="store_true", help="take nothing but second runs of what others played")
     _add_metrics(actor)
+    _add_credentials(actor, "show to the learner, and ask of it")
     actor.set_defaults(run=_actor)
 
     evaluate = commands.add_parser("evaluate", help="play episodes with a run's policy and report the return")
@@ -58,7 +72,24 @@ def build_parser() -> argparse.ArgumentParser:
     status.add_argument("address", metavar="HOST:PORT", help="where the learner listens")
     status.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="wait no longer (%(default)s)")
     status.add_argument("--json", action="store_true", help="print JSON")
+    _add_credentials(status, "show to the learner, and ask of it")
     status.set_defaults(run=_status)
+
+    health = commands.add_parser("health", help="exit with 0 if a learner or an actor is well: a probe for containers")
+    health.add_argument(
+        "address", metavar="HOST:PORT", help="of a learner's gRPC port, or http(s)://HOST:METRICS-PORT of either"
+    )
+    health.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="wait no longer (%(default)s)")
+    _add_credentials(health, "show, and ask of the other side")
+    health.set_defaults(run=_later("chorus.health"))
+
+    certs = commands.add_parser("certs", help="make certificates for mutual TLS: an authority, a learner's, an actor's")
+    certs.add_argument("dir", type=Path, metavar="DIR", help="folder for them, made if need be")
+    certs.add_argument(
+        "--host", action="append", default=[], metavar="HOST", help="name or address of the learner; may be repeated"
+    )
+    certs.add_argument("--days", type=_positive, default=90, metavar="N", help="how long they hold (%(default)s)")
+    certs.set_defaults(run=_later("chorus.certs"))
 
     check = commands.add_parser("check-env", help="see whether Chorus can train on an environment, and what is wrong")
     check_env.add_arguments(check)
@@ -70,9 +101,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code: 0 well, 1 a fault explained on standard error, 2 wrong usage."""
     options = build_parser().parse_args(arguments)
     try:
+        if "tls_ca" in options:
+            options.credentials = _credentials(options)
         return int(options.run(options))
     except ChorusError as fault:
-        print(f"chorus {options.command}: {fault}", file=sys.stderr)
+        print(f"chorus {options.command}: {printable(str(fault))}", file=sys.stderr)
         return 1
     except OSError as fault:
         print(
@@ -104,6 +137,35 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_credentials(parser: argparse.ArgumentParser, purpose: str) -> None:
+    group = parser.add_argument_group("security", f"what to {purpose}; each also by the environment variable named")
+    group.add_argument("--tls-ca", type=Path, metavar="FILE", help="authority of the other side's (CHORUS_TLS_CA)")
+    group.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of this side (CHORUS_TLS_CERT)")
+    group.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (CHORUS_TLS_KEY)")
+    group.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="a word that both know (CHORUS_TOKEN_FILE, or CHORUS_TOKEN)"
+    )
+    group.add_argument(
+        "--insecure", action="store_true", help="talk in clear text even beyond this machine (CHORUS_INSECURE)"
+    )
+
+
+def _credentials(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # gRPC is imported late
+    from common.credentials import read_credentials
+
+    return read_credentials(options.tls_ca, options.tls_cert, options.tls_key, options.token_file, options.insecure)
+
+
+def _later(module: str) -> Callable[[argparse.Namespace], int]:
+    """The `run` of a module that is imported only then."""
+
+    def run(options: argparse.Namespace) -> int:
+        arithmetic.pin()
+        return int(importlib.import_module(module).run(options))
+
+    return run
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -127,11 +189,22 @@ def _learner(options: argparse.Namespace) -> int:
 
 def _actor(options: argparse.Namespace) -> int:
     arithmetic.pin(os.environ.get(arithmetic.MODE, "portable"))
-    from actor.process import run
+    from actor.process import Settings, run
     from common import logs
 
     logs.start()
-    return run(options.learner, options.name, options.metrics_port, options.metrics_host, options.parent)
+    return run(
+        Settings(
+            options.learner,
+            options.name,
+            options.metrics_port,
+            options.metrics_host,
+            options.credentials,
+            tuple(options.allow_env),
+            options.only_audits,
+            options.parent,
+        )
+    )
 
 
 def _evaluate(options: argparse.Namespace) -> int:
@@ -144,7 +217,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from chorus.status import status
 
-    return status(options.address, options.timeout, options.json)
+    return status(options.address, options.credentials, options.timeout, options.json)
 
 
 def _settings(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # Config is imported here, before NumPy

@@ -14,7 +14,7 @@ from learner.process import Listening, Serving, serve
 def learn(config: Config, options: argparse.Namespace) -> int:
     """Run until the last update or a signal; both are success."""
     logs.start()
-    listening = Listening(options.listen, options.metrics_port, options.metrics_host)
+    listening = Listening(options.listen, options.metrics_port, options.metrics_host, options.credentials)
 
     async def main() -> None:
         def on_start(serving: Serving) -> None:

@@ -8,32 +8,37 @@ import grpc
 from google.protobuf.json_format import MessageToDict
 
 from common import channel
+from common.credentials import Credentials
 from common.errors import ChorusError
+from common.logs import printable
 from protos.chorus.v1 import rollout_pb2 as pb
 
 
-def status(address: str, timeout: float, as_json: bool) -> int:
+def status(address: str, credentials: Credentials, timeout: float, as_json: bool) -> int:
     """Print the learner's answer.
 
     Raises:
         ChorusError: there is none.
     """
-    with channel.open_channel(address) as opened:
+    with channel.open_channel(address, credentials) as line:
         try:
-            reply = channel.status(opened, timeout)
+            reply = line.status(timeout)
         except grpc.RpcError as fault:
-            raise ChorusError(f"no answer from {address} within {timeout:g} s: {fault.code().name.lower()}") from fault
+            raise ChorusError(
+                f"no answer from {address} within {timeout:g} s: {fault.code().name.lower()}: {fault.details()}"
+            ) from fault
     if as_json:
         fields = MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
         print(json.dumps(fields, indent=2))
     else:
-        print(describe(reply))
+        print(printable(describe(reply)))
     return 0
 
 
 def describe(reply: pb.StatusReply) -> str:
     """The answer as a person reads it."""
     tasks = reply.tasks
+    refusals = ", ".join(f"{count} {why}" for why, count in sorted(reply.refusals.items()))
     lines = [
         f"run {reply.run}  {reply.state}  Chorus {reply.version}"
         + ("" if reply.reproducible else "  NOT REPRODUCIBLE"),
@@ -43,7 +48,9 @@ def describe(reply: pb.StatusReply) -> str:
         f"mixed return of the last batch {reply.mixed_return:.2f}",
         f"leases: {tasks.issued} issued = {tasks.completed} completed + {tasks.repeated} repeated"
         f" + {tasks.failed} failed + {tasks.requeued} requeued + {tasks.outstanding} outstanding;"
-        f" {tasks.refused} streams refused",
+        f" {tasks.refused} streams refused" + (f" ({refusals})" if refusals else ""),
+        *([f"audited {tasks.audited} tasks, {tasks.unequal} unequal"] if tasks.audited else []),
+        *(f"not reproducible: {remark}" for remark in reply.remarks),
         f"{len(reply.actors)} actors",
     ]
     lines += [

@@ -18,6 +18,7 @@ from chorus.plot import plot_curve
 from chorus.view import View
 from common import logs
 from common.config import Config
+from common.errors import ChorusError
 from learner.coordinator import Progress
 from learner.process import Listening, Serving, serve
 
@@ -29,7 +30,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
     out: Path = options.out or default_folder(config)
     out.mkdir(parents=True, exist_ok=True)
     actors = options.actors or len(os.sched_getaffinity(0))
-    listening = Listening(options.listen, options.metrics_port, options.metrics_host)
+    listening = Listening(options.listen, options.metrics_port, options.metrics_host, options.credentials)
     with (out / "log.jsonl").open("a") as log_file:
         logs.start(to=log_file)
         finished = asyncio.run(_train(config, out, actors, listening, options.init_from, log_file))
@@ -43,6 +44,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
 async def _train(config, out, actors, listening, init_from, log_file) -> bool:  # type: ignore[no-untyped-def]
     views: list[View] = []
     launchers: list[Launcher] = []
+    faults: list[str] = []
 
     def on_start(serving: Serving) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -52,7 +54,13 @@ async def _train(config, out, actors, listening, init_from, log_file) -> bool:  
                 f"warning: {actors} actors share {serving.config.tasks} tasks an update, so some will often wait;"
                 f" raise update.tasks to {actors} or more (it changes what is learned), or use --lag 1"
             )
-        launchers.append(Launcher(f"127.0.0.1:{serving.port}", actors, log_file))
+
+        def on_fault(fault: str) -> None:
+            faults.append(fault)
+            serving.stop()
+
+        spec = config.environment.spec
+        launchers.append(Launcher(f"127.0.0.1:{serving.port}", actors, spec, listening.credentials, log_file, on_fault))
         launchers[0].start()
         views.append(View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
 
@@ -60,7 +68,10 @@ async def _train(config, out, actors, listening, init_from, log_file) -> bool:  
         views[0].update(progress)
 
     try:
-        return await serve(config, out, listening, init_from, on_start, on_update)
+        finished = await serve(config, out, listening, init_from, on_start, on_update)
+        if faults:
+            raise ChorusError(f"{faults[0]}: {out / 'log.jsonl'}")
+        return finished
     finally:
         for launcher in launchers:
             await launcher.stop()

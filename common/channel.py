@@ -1,4 +1,4 @@
-"""The one place that knows how a gRPC connection is opened: limits, keepalive, method names and codecs."""
+"""The one place that knows how a gRPC connection is opened: limits, keepalive, credentials, method names, codecs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from typing import Protocol, cast
 
 import grpc
+from grpc_health.v1 import health_pb2
 
+from common.credentials import Credentials, refuse_clear_text
 from common.wire import MESSAGE_BYTES
 from protos.chorus.v1 import rollout_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Learner"].full_name
 PLAY = f"/{SERVICE}/Play"
 STATUS = f"/{SERVICE}/Status"
+HEALTH = "/grpc.health.v1.Health/Check"
 
 LIMITS = [
     ("grpc.max_send_message_length", MESSAGE_BYTES),
@@ -27,7 +30,8 @@ CLIENT_OPTIONS = [
 ]
 SERVER_OPTIONS = [
     *LIMITS,
-    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.max_concurrent_streams", 8),
+    ("grpc.keepalive_time_ms", 15_000),  # longer than an actor may be silent: that way it is told why it was ended
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
     ("grpc.http2.max_ping_strikes", 0),
@@ -47,25 +51,63 @@ class Stream(Protocol):
         ...
 
 
-def open_channel(address: str) -> grpc.Channel:
-    """A channel to the learner at HOST:PORT; the caller closes it."""
-    return grpc.insecure_channel(address, options=CLIENT_OPTIONS)
+class Line:
+    """An open line to the learner, and what its calls carry. Whoever opened it closes it."""
+
+    def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._channel = channel
+        self._metadata = metadata
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every call and give the connection back."""
+        self._channel.close()
+
+    def play(self, messages: Iterator[pb.FromActor]) -> Stream:
+        """Open an actor's stream."""
+        method = self._channel.stream_stream(PLAY, pb.FromActor.SerializeToString, pb.ToActor.FromString)
+        return cast("Stream", method(messages, metadata=self._metadata))
+
+    def status(self, timeout: float) -> pb.StatusReply:
+        """Ask the learner how the run stands.
+
+        Raises:
+            grpc.RpcError: it does not answer in `timeout` seconds.
+        """
+        method = self._channel.unary_unary(STATUS, pb.StatusRequest.SerializeToString, pb.StatusReply.FromString)
+        return method(pb.StatusRequest(), timeout=timeout, metadata=self._metadata, wait_for_ready=True)
+
+    def serving(self, timeout: float) -> bool:
+        """Ask the learner's health service whether the run moves.
+
+        Raises:
+            grpc.RpcError: it does not answer in `timeout` seconds.
+        """
+        method = self._channel.unary_unary(
+            HEALTH, health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
+        )
+        reply = method(health_pb2.HealthCheckRequest(), timeout=timeout, metadata=self._metadata, wait_for_ready=True)
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def play(channel: grpc.Channel, messages: Iterator[pb.FromActor]) -> Stream:
-    """Open an actor's stream."""
-    method = channel.stream_stream(PLAY, pb.FromActor.SerializeToString, pb.ToActor.FromString)
-    return cast("Stream", method(messages))
-
-
-def status(channel: grpc.Channel, timeout: float) -> pb.StatusReply:
-    """Ask the learner how the run stands.
+def open_channel(address: str, credentials: Credentials) -> Line:
+    """A line to the learner at HOST:PORT.
 
     Raises:
-        grpc.RpcError: it does not answer in `timeout` seconds.
+        ConfigError: it would be in clear text beyond this machine, or a certificate cannot be read.
     """
-    method = channel.unary_unary(STATUS, pb.StatusRequest.SerializeToString, pb.StatusReply.FromString)
-    return method(pb.StatusRequest(), timeout=timeout, wait_for_ready=True)
+    refuse_clear_text(address, credentials.calls_tls, credentials)
+    tls = credentials.for_channel()
+    if tls is None:
+        channel = grpc.insecure_channel(address, options=CLIENT_OPTIONS)
+    else:
+        channel = grpc.secure_channel(address, tls, options=CLIENT_OPTIONS)
+    return Line(channel, credentials.call_metadata)
 
 
 def to_actor_bytes(message: pb.ToActor | bytes) -> bytes:

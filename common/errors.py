@@ -19,6 +19,10 @@ class MalformedData(ChorusError):
     """Data from the wire or from a file is not what it claims to be."""
 
 
+class Corrupted(MalformedData):
+    """Data was changed on its way: its digest is not the one that was announced."""
+
+
 class Refused(ChorusError):
     """The learner refused this actor, and trying again would not help."""
 

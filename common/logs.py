@@ -8,6 +8,12 @@ import sys
 import time
 from typing import TextIO
 
+
+def printable(text: str) -> str:
+    """A text from elsewhere as it may be shown: lines stay lines, whatever else could steer a terminal is escaped."""
+    return "".join(letter if letter in "\n\t" or letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 _OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 

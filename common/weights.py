@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from common.errors import MalformedData
+from common.errors import Corrupted, MalformedData
 
 Tensor = NDArray[Any]
 """float32, but float64 for running statistics."""
@@ -44,10 +44,11 @@ def receive(version: int, data: bytes, sha256: bytes) -> PolicyVersion:
     """A version from the wire or from disk.
 
     Raises:
-        MalformedData: the digest does not fit, or the bytes are no safetensors file.
+        Corrupted: the digest does not fit.
+        MalformedData: the bytes are no safetensors file.
     """
     if hashlib.sha256(data).digest() != sha256:
-        raise MalformedData(f"weights of version {version} do not have the digest that was announced")
+        raise Corrupted(f"weights of version {version} do not have the digest that was announced")
     return check(PolicyVersion(version, data, sha256))
 
 

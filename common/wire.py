@@ -11,7 +11,7 @@ import numpy as np
 
 from common.errors import MalformedData
 from common.task import Purpose, Task
-from common.trajectory import Array, Trajectory
+from common.trajectory import Array, Trajectory, digest
 from common.weights import PolicyVersion, receive
 from protos.chorus.v1 import rollout_pb2 as pb
 
@@ -44,6 +44,7 @@ def trajectory_chunks(trajectory: Trajectory) -> Iterator[pb.TrajectoryChunk]:
     headers = [pb.ArrayHeader(name=name, dtype=array.dtype.name, shape=array.shape) for name, array in arrays.items()]
     payload = b"".join(array.data if array.size else b"" for array in arrays.values())
     name = task_name(trajectory.task)
+    sha256 = bytes.fromhex(digest(trajectory))
     for offset, data in _pieces(payload):
         yield pb.TrajectoryChunk(
             task=name,
@@ -52,6 +53,7 @@ def trajectory_chunks(trajectory: Trajectory) -> Iterator[pb.TrajectoryChunk]:
             offset=offset,
             arrays=[] if offset else headers,
             data=data,
+            sha256=b"" if offset else sha256,
         )
 
 
@@ -123,9 +125,14 @@ class TrajectoryAssembly:
         self._first = pb.TrajectoryChunk()
 
     @property
-    def task(self) -> Task | None:
-        """The task whose chunks are arriving; None between trajectories."""
-        return None if self._bytes.empty else read_task(self._first.task)
+    def empty(self) -> bool:
+        """Whether the next chunk must begin a trajectory."""
+        return self._bytes.empty
+
+    @property
+    def announced(self) -> str:
+        """The digest that the last trajectory came with; whoever trains on it sees that it fits."""
+        return self._first.sha256.hex()
 
     def add(self, chunk: pb.TrajectoryChunk) -> Trajectory | None:
         """Take a chunk; return the trajectory once it is whole. Its arrays are views of the received bytes.

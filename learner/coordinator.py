@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from common.config import Config
 from common.environment import EnvironmentSpec
-from common.errors import TrainingFault
+from common.errors import Corrupted, TrainingFault
 from common.metrics import LearnerMetrics
 from common.task import Purpose, Task
 from common.trajectory import Trajectory, digest, validate
@@ -34,6 +34,7 @@ from learner.training import TaskSums, Training, UpdateReport, add_figures, mean
 log = logging.getLogger("chorus.learner")
 
 TICK_SECONDS = 0.1
+REMARKS_KEPT = 8
 
 
 class Subscriber(Protocol):
@@ -83,6 +84,7 @@ class Coordinator:
         self.ledger = Ledger(config.learner.task_timeout)
         self.metrics = metrics
         self.refused = 0
+        self.remarks = folder.remarks
         self.last_progress = time.monotonic()
         self.state = "waiting for actors"
         self.last: Progress | None = None
@@ -137,28 +139,42 @@ class Coordinator:
         self.metrics.tasks.labels("failed").inc()
         log.warning("task failed", extra={"actor": name, "task": str(task), "error": error})
         if verdict is Verdict.GIVEN_UP:
+            again = f"chorus replay {self._folder.path} --update {task.update} --task {task.index}"
             self._stop_for(
                 TrainingFault(
                     f"{task} failed on three tries (seed {self.config.seed}); the last one:\n{error}\n{traceback}"
+                    + (f"To see it again: {again}" if task.purpose is Purpose.TRAINING else "")
                 )
             )
         self._dispatch()
 
-    async def receive(self, name: str, trajectory: Trajectory) -> Verdict:
-        """An actor played a task.
+    def doubt(self, remark: str) -> None:
+        """Something makes this run impossible to reproduce: say so wherever the run is told of."""
+        if remark not in self.remarks and len(self.remarks) < REMARKS_KEPT:
+            log.warning("the run is not reproducible", extra={"why": remark})
+            self._folder.remark(remark)
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether the same command would give the same weights."""
+        return not self.remarks
+
+    async def receive(self, name: str, trajectory: Trajectory, announced: str) -> Verdict:
+        """An actor played a task, and said what digest its trajectory has.
 
         Raises:
-            MalformedData: the trajectory breaks the rules; nothing of it is kept.
+            MalformedData: the trajectory breaks the rules, or is not what was sent; nothing of it is kept.
             NotLeased: the actor was not given that task.
         """
         if trajectory.task not in self.ledger.actors[name].leases or not self.ledger.is_open(trajectory.task):
             return self._account(name, trajectory, "")
-        hashed = await self._in_thread(self._intake, self._inspect, trajectory)
-        return self._account(name, trajectory, hashed)
+        await self._in_thread(self._intake, self._inspect, trajectory, announced)
+        return self._account(name, trajectory, announced)
 
-    def _inspect(self, trajectory: Trajectory) -> str:
+    def _inspect(self, trajectory: Trajectory, announced: str) -> None:
+        if digest(trajectory) != announced:
+            raise Corrupted(f"{trajectory.task} did not arrive as it was sent: its digest is not the announced one")
         validate(trajectory, self.environment, self.config.episodes)
-        return digest(trajectory)
 
     def _account(self, name: str, trajectory: Trajectory, hashed: str) -> Verdict:
         task, now = trajectory.task, time.monotonic()
@@ -205,7 +221,11 @@ class Coordinator:
             await self._checkpoint()
             if finished:
                 self._folder.write_final(self.training.current)
+            self._balance()
             return finished
+        except TrainingFault:
+            await self._checkpoint()  # the last good state, close to what went wrong
+            raise
         finally:
             ticking.cancel()
             for task in self._background:
@@ -213,6 +233,18 @@ class Coordinator:
             await asyncio.gather(ticking, *self._background, return_exceptions=True)
             self._gradients.shutdown()
             self._intake.shutdown()
+
+    def _balance(self) -> None:
+        """See that every lease is accounted for: nothing lost, nothing counted twice.
+
+        Raises:
+            TrainingFault: the sums do not agree.
+        """
+        counts = self.ledger.counts
+        log.info("accounts", extra={**vars(counts), "refused": self.refused, "balanced": counts.balanced})
+        held = sum(len(record.leases) for record in self.ledger.actors.values())
+        if not counts.balanced or counts.outstanding != held:
+            raise TrainingFault(f"the accounts of tasks do not agree: {counts}, {held} held; this is a bug in Chorus")
 
     def _tasks(self, update: int) -> list[Task]:
         every, episodes = self.config.evaluate.every, self.config.evaluate.episodes
@@ -301,7 +333,8 @@ class Coordinator:
             "learning_rate": report.learning_rate,
         }
         players = [self._players.pop(task) for task in tasks]
-        hashed = hashlib.sha256("".join(part for _, part in players).encode()).hexdigest()
+        parts = [part for task, (_, part) in zip(tasks, players, strict=True) if task.purpose is Purpose.TRAINING]
+        hashed = hashlib.sha256("".join(parts).encode()).hexdigest()
         batch = {
             "update": report.update,
             "digest": hashed,

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import msgspec
 import torch
-from prometheus_client import start_http_server
 
 from common import metrics
 from common.config import Config, resolve
+from common.credentials import NOTHING, Credentials
 from common.environments import make
 from common.errors import ConfigError, MalformedData
 from common.fingerprint import chorus_version, fingerprint
 from common.sharing import divide
+from common.web import Web
 from common.weights import PolicyVersion, Tensors, check
 from learner.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
 from learner.coordinator import Coordinator, Progress
@@ -28,8 +29,6 @@ from learner.training import Training, first_version
 from protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.learner")
-
-HEALTH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,15 @@ class Listening:
 
     Attributes:
         address: HOST:PORT of the gRPC server; port 0 takes any that is free.
-        metrics_port: of `/metrics`; None for none.
+        metrics_port: of `/metrics` and `/healthz`; None for none.
         metrics_host: that it listens at.
+        credentials: what is shown to actors, and asked of them.
     """
 
     address: str = "127.0.0.1:0"
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
+    credentials: Credentials = NOTHING
 
 
 def load_initial(run: Path) -> tuple[str, Tensors]:
@@ -125,16 +126,22 @@ async def serve(
         exported = metrics.LearnerMetrics(registry)
         exported.build.info({"version": chorus_version(), "run": run})
         coordinator = Coordinator(config, spec, training, folder, counters, exported, on_update)
-        server = Server(coordinator, run, print_of)
+        server = Server(coordinator, run, print_of, listening.credentials)
         port = await server.start(listening.address)
-        web = None
-        if listening.metrics_port is not None:
-            web = start_http_server(listening.metrics_port, listening.metrics_host, registry)
-        log.info(
-            "learner listens", extra={"run": run, "port": port, "update": counters.update, "updates": config.updates}
-        )
-        watch = asyncio.create_task(_watch(server))
+        web, watch = None, asyncio.create_task(server.watch())
         try:
+            if listening.metrics_port is not None:
+                web = Web(listening.metrics_host, listening.metrics_port, registry, server.ill, listening.credentials)
+            log.info(
+                "learner listens",
+                extra={
+                    "run": run,
+                    "port": port,
+                    "metrics_port": web.port if web else None,
+                    "update": counters.update,
+                    "updates": config.updates,
+                },
+            )
             on_start(Serving(run, config, port, counters.update, coordinator.stop, server.status))
             finished = await coordinator.run()
             reason = pb.Goodbye.REASON_FINISHED if finished else pb.Goodbye.REASON_STOPPING
@@ -144,16 +151,8 @@ async def serve(
             await asyncio.gather(watch, return_exceptions=True)
             await server.stop(pb.Goodbye.REASON_STOPPING, grace=0)
             if web is not None:
-                web[0].shutdown()
-                web[0].server_close()
-                web[1].join()
+                web.close()
         log.info("learner ended", extra={"run": run, "update": training.update, "finished": finished})
         return finished
     finally:
         folder.close()
-
-
-async def _watch(server: Server) -> None:
-    while True:
-        await server.check_health()
-        await asyncio.sleep(HEALTH_SECONDS)

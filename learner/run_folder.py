@@ -78,6 +78,9 @@ class RunFolder:
             raise RunFolderError(
                 f"{path}: another learner is at work on this run; stop it or choose another --out"
             ) from fault
+        self.remarks: list[str] = []
+        self._about: dict[str, Any] = {}
+        self._config: Config | None = None
         self._metrics: io.BufferedWriter | None = None
         self._batches: io.BufferedWriter | None = None
 
@@ -105,8 +108,16 @@ class RunFolder:
             found = ", ".join(sorted(strangers)[:5]) or "checkpoints"
             raise RunFolderError(f"{self.path} holds no config.yaml, but {found}; choose an empty --out")
         run = secrets.token_hex(4)
-        self._write_config(path, config, {"id": run, "fingerprint": fingerprint})
+        remarks = ["unlike arithmetic is allowed (mixed_arithmetic)"] if config.mixed_arithmetic else []
+        self._write_config(path, config, {"id": run, "fingerprint": fingerprint, "not_reproducible": remarks})
         return run
+
+    def remark(self, remark: str) -> None:
+        """Note in `config.yaml` why this run cannot be reproduced."""
+        if self._config is None:
+            raise RunFolderError(f"{self.path}: no run has begun here")
+        remarks = [*self.remarks, remark]
+        self._write_config(self.path / "config.yaml", self._config, {**self._about, "not_reproducible": remarks})
 
     def _continue(self, path: Path, config: Config, fingerprint: Fingerprint) -> str:
         about = read_about(self.path)
@@ -129,9 +140,15 @@ class RunFolder:
             )
         if config.updates > before.updates:
             self._write_config(path, config, about)
+        self._know(config, about)
         return str(about["id"])
 
+    def _know(self, config: Config, about: dict[str, Any]) -> None:
+        self._config, self._about = config, about
+        self.remarks[:] = about.get("not_reproducible", [])
+
     def _write_config(self, path: Path, config: Config, about: dict[str, Any]) -> None:
+        self._know(config, about)
         text = yaml.safe_dump({"run": about, **configuration.to_dict(config)}, sort_keys=False)
         write_aside(path, text.encode())
 

@@ -4,11 +4,12 @@ lawful."""
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -18,23 +19,31 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from common import config as configuration
-from common.channel import SERVER_OPTIONS, SERVICE, to_actor_bytes
+from common.channel import HEALTH, SERVER_OPTIONS, SERVICE, to_actor_bytes
+from common.credentials import Credentials, refuse_clear_text
 from common.environment import EnvironmentSpec
-from common.errors import MalformedData
+from common.errors import Corrupted, MalformedData
 from common.fingerprint import Fingerprint, chorus_version, first_difference
-from common.task import Task
+from common.logs import printable
+from common.task import Task, version_for
 from common.weights import PolicyVersion
 from common.wire import TrajectoryAssembly, read_task, task_name, weights_chunks
+from learner.allowance import Allowance
 from learner.coordinator import Coordinator
 from learner.ledger import NotLeased, Verdict
 from protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.server")
 
-HELLO_SECONDS = 60.0
+HELLO_SECONDS = 300.0
+STRANGERS_ALLOWED = 1024
 LEASES_ALLOWED = 4
+MESSAGES_PER_SECOND, MESSAGES_IN_RESERVE = 1000.0, 4000.0
 STEPS_ASSUMED = 10_000
+BEAT_SECONDS = 1.0
+SILENT_BEATS = 10
 STALLED_SECONDS = 300.0
+LOOP_SECONDS = 30.0
 ACTOR_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Code = grpc.StatusCode
@@ -69,19 +78,24 @@ class Frames:
 class Server:
     """All streams of one learner."""
 
-    def __init__(self, coordinator: Coordinator, run: str, fingerprint: Fingerprint) -> None:
+    def __init__(self, coordinator: Coordinator, run: str, fingerprint: Fingerprint, credentials: Credentials) -> None:
         """Serve the coordinator's run to actors with this fingerprint."""
         self.coordinator = coordinator
+        self._credentials = credentials
         self.fingerprint = fingerprint
         self.run = run
         self.frames = Frames(coordinator.config.lag + 2)
+        config = configuration.encode(coordinator.config)
+        self.config_digest = hashlib.sha256(config).digest()
         self.welcome = pb.ToActor(
-            welcome=pb.Welcome(version=chorus_version(), run=run, config=configuration.encode(coordinator.config))
+            welcome=pb.Welcome(version=chorus_version(), run=run, config=config)
         ).SerializeToString()
         self.limit = payload_limit(coordinator.environment, coordinator.config.episodes)
         self.connections: dict[str, Connection] = {}
-        self.reproducible = not coordinator.config.mixed_arithmetic
-        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        self.refusals: dict[str, int] = {}
+        self._streams: set[Connection] = set()
+        self._beat = time.monotonic()
+        self._server = grpc.aio.server(interceptors=[_Token(self, credentials)], options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
         handlers: dict[str, Any] = {
             "Play": grpc.stream_stream_rpc_method_handler(self._play, None, to_actor_bytes),
@@ -98,21 +112,49 @@ class Server:
 
         Raises:
             OSError: the address cannot be had.
+            ConfigError: it is beyond this machine and there is no TLS, or a certificate cannot be read.
         """
+        refuse_clear_text(address, self._credentials.serves_tls, self._credentials)
+        tls = self._credentials.for_server()
         try:
-            port = self._server.add_insecure_port(address)
+            if tls is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, tls)
         except RuntimeError as fault:
             raise OSError(f"cannot listen at {address}: {fault}") from fault
         await self._server.start()
-        await self.check_health()
         return port
 
-    async def check_health(self) -> None:
-        """Tell the health service whether the run moves: health is tied to progress, not to being alive."""
-        stalled = time.monotonic() - self.coordinator.last_progress > STALLED_SECONDS and bool(self.connections)
-        status = health_pb2.HealthCheckResponse.NOT_SERVING if stalled else health_pb2.HealthCheckResponse.SERVING
-        for service in ("", SERVICE):
-            await self._health.set(service, status)
+    async def watch(self) -> None:
+        """Once a second: end the streams of actors that are silent or stuck, and tell the health service how it is."""
+        while True:
+            self._beat = time.monotonic()
+            for stream in list(self._streams):
+                stream.beat()
+            ill = health_pb2.HealthCheckResponse.NOT_SERVING if self.ill() else health_pb2.HealthCheckResponse.SERVING
+            for service in ("", SERVICE):
+                await self._health.set(service, ill)
+            await asyncio.sleep(BEAT_SECONDS)
+
+    def ill(self) -> str:
+        """What is wrong with this learner; empty if the run moves. Health is tied to progress, not to being alive."""
+        now, coordinator = time.monotonic(), self.coordinator
+        if now - self._beat > LOOP_SECONDS:
+            return f"the event loop has been stuck for {now - self._beat:.0f} s"
+        idle, patience = (
+            now - coordinator.last_progress,
+            max(STALLED_SECONDS, 2 * coordinator.config.learner.task_timeout),
+        )
+        if self.connections and idle > patience:
+            return f"{len(self.connections)} actors are connected, but nothing has been done for {idle:.0f} s"
+        return ""
+
+    def refuse(self, reason: str) -> None:
+        """Count a stream or call that is ended because of what it carried."""
+        self.coordinator.refused += 1
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+        self.coordinator.metrics.refusals.labels(reason).inc()
 
     async def stop(self, reason: pb.Goodbye.Reason, grace: float = 2.0) -> None:
         """Say goodbye to every actor, then end all streams."""
@@ -123,13 +165,21 @@ class Server:
 
     async def _play(self, _: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         connection = Connection(self, context)
+        self._streams.add(connection)
         try:
+            if len(self._streams) - len(self.connections) > STRANGERS_ALLOWED:
+                raise Unlawful(
+                    Code.RESOURCE_EXHAUSTED,
+                    "crowded",
+                    f"{STRANGERS_ALLOWED} streams have not said hello yet; try later",
+                )
             await connection.serve()
         except Unlawful as fault:
-            self.coordinator.refused += 1
-            self.coordinator.metrics.refusals.labels(fault.reason).inc()
+            self.refuse(fault.reason)
             log.warning("actor refused", extra={"actor": connection.name, "reason": fault.reason, "why": str(fault)})
             await context.abort(fault.code, str(fault))
+        finally:
+            self._streams.discard(connection)
 
     async def _status(self, _: pb.StatusRequest, context: grpc.aio.ServicerContext[Any, Any]) -> pb.StatusReply:
         return self.status()
@@ -158,6 +208,7 @@ class Server:
                     leases=len(record.leases),
                     completed=record.completed,
                     idle_seconds=now - self.connections[name].heard if name in self.connections else 0.0,
+                    remark=self.connections[name].remark if name in self.connections else "",
                 )
                 for name, record in coordinator.ledger.actors.items()
             ],
@@ -170,8 +221,37 @@ class Server:
                 outstanding=counts.outstanding,
                 refused=coordinator.refused,
             ),
-            reproducible=self.reproducible,
+            reproducible=coordinator.reproducible,
+            remarks=coordinator.remarks,
+            refusals=self.refusals,
         )
+
+
+class _Token(grpc.aio.ServerInterceptor):
+    """Ends every call that does not know the token, if there is one; the health service tells anybody."""
+
+    def __init__(self, server: Server, credentials: Credentials) -> None:
+        self._server = server
+        self._credentials = credentials
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The method that was asked for, or one that refuses."""
+        metadata = dict(handler_call_details.invocation_metadata or ())
+        shown = str(metadata.get("authorization", ""))
+        if handler_call_details.method == HEALTH or self._credentials.accepts(shown):
+            return await continuation(handler_call_details)
+        why = "the token is wrong" if shown else "a token is needed (--token-file or CHORUS_TOKEN)"
+
+        async def refuse(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+            self._server.refuse("unauthenticated")
+            log.warning("call refused", extra={"peer": context.peer(), "reason": "unauthenticated", "why": why})
+            await context.abort(Code.UNAUTHENTICATED, why)
+
+        return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def payload_limit(environment: EnvironmentSpec, episodes: int) -> int:
@@ -187,6 +267,7 @@ class Connection:
     def __init__(self, server: Server, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self.name = "unnamed"
         self.wanted = 0
+        self.remark = ""
         self.heard = time.monotonic()
         self._server = server
         self._coordinator = server.coordinator
@@ -196,6 +277,11 @@ class Connection:
         self._finished = False
         self._sent: set[int] = set()
         self._assembly = TrajectoryAssembly(server.limit)
+        self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_IN_RESERVE, self.heard)
+        self._silent_beats = 0
+        self._stuck_beats = 0
+        self._at: tuple[bytes, int] = (b"", 0)
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     # -- as the coordinator sees it
 
@@ -208,8 +294,13 @@ class Connection:
             self._sent.add(policy.version)
             keep = max(self._sent) - self._coordinator.config.lag
             self._sent = {version for version in self._sent if version >= keep}
-        episodes = self._coordinator.config.episodes
-        self.send(pb.ToActor(task=pb.RolloutTask(task=task_name(task), version=policy.version, episodes=episodes)))
+        order = pb.RolloutTask(
+            task=task_name(task),
+            version=policy.version,
+            episodes=self._coordinator.config.episodes,
+            weights=policy.sha256,
+        )
+        self.send(pb.ToActor(task=order))
 
     def send(self, message: pb.ToActor | bytes) -> None:
         """Queue a message."""
@@ -234,17 +325,40 @@ class Connection:
         writing = asyncio.create_task(self._write())
         reading = asyncio.create_task(self._read())
         try:
-            done, _ = await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait({writing, reading, self._ended}, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
             for task in (writing, reading):
                 task.cancel()
             await asyncio.gather(writing, reading, return_exceptions=True)
+            if self._ended.done():
+                self._ended.exception()
+            self._ended.cancel()
             if self._server.connections.get(self.name) is self:
                 del self._server.connections[self.name]
                 self._coordinator.leave(self.name)
                 log.info("actor left", extra={"actor": self.name})
+
+    def beat(self) -> None:
+        """Once a second: end a stream on which nothing comes, or whose actor gets no further.
+
+        Beats are counted, not seconds: while this process is stopped nothing can come, and nobody is to blame.
+        """
+        if self.name not in self._server.connections or self._ended.done():
+            return
+        self._silent_beats += 1
+        leases = len(self._coordinator.ledger.actors[self.name].leases)
+        self._stuck_beats = self._stuck_beats + 1 if leases else 0
+        patience = 2 * self._coordinator.config.learner.task_timeout
+        if self._silent_beats > SILENT_BEATS:
+            why = f"nothing was heard of this actor for {SILENT_BEATS} s; its {leases} tasks were given to others"
+        elif self._stuck_beats * BEAT_SECONDS > patience:
+            why = f"this actor got no further for {patience:.0f} s; its {leases} tasks were given to others"
+        else:
+            return
+        reason = "silent" if self._silent_beats > SILENT_BEATS else "stuck"
+        self._ended.set_exception(Unlawful(Code.ABORTED, reason, why))
 
     async def _write(self) -> None:
         while True:
@@ -270,6 +384,8 @@ class Connection:
         async for message in messages:
             try:
                 await self._handle(message)
+            except Corrupted as fault:
+                raise Unlawful(Code.DATA_LOSS, "corrupted", str(fault)) from fault
             except MalformedData as fault:
                 raise Unlawful(Code.INVALID_ARGUMENT, "malformed", str(fault)) from fault
             except NotLeased as fault:
@@ -283,7 +399,12 @@ class Connection:
             if data is grpc.aio.EOF:
                 return
             self.heard = time.monotonic()
+            self._silent_beats = 0
             self._coordinator.metrics.received.inc(len(data))
+            if not self._allowance.spend(self.heard):
+                raise Unlawful(
+                    Code.RESOURCE_EXHAUSTED, "flood", f"more than {MESSAGES_PER_SECOND:.0f} messages a second"
+                )
             try:
                 yield pb.FromActor.FromString(data)
             except DecodeError as fault:
@@ -301,6 +422,8 @@ class Connection:
                 "version",
                 f"the actor is Chorus {hello.version[:32]!r}, the learner Chorus {ours!r}; use the same version",
             )
+        if hello.config != self._server.config_digest:
+            raise Unlawful(Code.DATA_LOSS, "corrupted", "the welcome's configuration did not arrive as it was sent")
         difference = first_difference(self._server.fingerprint, dict(hello.fingerprint))
         if difference and not self._coordinator.config.mixed_arithmetic:
             raise Unlawful(
@@ -312,19 +435,30 @@ class Connection:
         if hello.actor in self._server.connections:
             raise Unlawful(Code.ALREADY_EXISTS, "name_taken", f"an actor named {hello.actor!r} is connected already")
         self.name = hello.actor
+        self.remark = printable(hello.remark[:1000])
         self._server.connections[self.name] = self
         self._coordinator.join(self)
-        log.info("actor joined", extra={"actor": self.name, "remark": hello.remark[:1000]})
+        log.info("actor joined", extra={"actor": self.name, "remark": self.remark})
+        if hello.impure:
+            self._coordinator.doubt(self.remark or "the environment is not reproducible")
+        if difference:
+            self._coordinator.doubt(f"unlike arithmetic plays together: {difference[:1000]}")
 
     async def _handle(self, message: pb.FromActor) -> None:
         kind = message.WhichOneof("kind")
         if kind == "progress":
+            at = message.progress.task.SerializeToString(deterministic=True), message.progress.step
+            if at != self._at:
+                self._at, self._stuck_beats = at, 0
             if message.progress.wanted:
                 self._ask(message.progress.wanted)
         elif kind == "chunk":
+            self._stuck_beats = 0
+            if self._assembly.empty:
+                self._admit(message.chunk)
             trajectory = self._assembly.add(message.chunk)
             if trajectory is not None:
-                verdict = await self._coordinator.receive(self.name, trajectory)
+                verdict = await self._coordinator.receive(self.name, trajectory, self._assembly.announced)
                 kept = verdict is Verdict.KEPT
                 self.send(pb.ToActor(receipt=pb.Receipt(task=task_name(trajectory.task), kept=kept)))
         elif kind == "failed":
@@ -332,6 +466,19 @@ class Connection:
             self._coordinator.fail(self.name, read_task(failed.task), failed.error[:1000], failed.traceback[:16000])
         else:
             raise MalformedData(f"{kind or 'an empty message'} is not expected now")
+
+    def _admit(self, chunk: pb.TrajectoryChunk) -> None:
+        """See that a trajectory is wanted before its bytes are gathered."""
+        task = read_task(chunk.task)
+        if task not in self._coordinator.ledger.actors[self.name].leases:
+            raise NotLeased(f"{self.name!r} holds no lease on {task}")
+        version = version_for(task.update, self._coordinator.config.lag)
+        if chunk.version != version:
+            raise Unlawful(
+                Code.FAILED_PRECONDITION,
+                "wrong_version",
+                f"{task} was played by version {chunk.version}, but belongs to version {version}",
+            )
 
     def _ask(self, wanted: int) -> None:
         self.wanted += wanted

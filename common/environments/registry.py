@@ -35,6 +35,11 @@ def make(spec: str, *, render: bool = False) -> Environment:
     return cast("Callable[[Address, bool], Environment]", module.make)(address, render)
 
 
+def is_ours(address: Address) -> bool:
+    """Whether an address leads to a built-in environment or adapter, rather than to a factory of someone's own."""
+    return address.kind in _BUILT_IN or address.kind in _ADAPTERS or not address.target
+
+
 def _room(address: Address) -> str:
     """The module whose `make(address, render)` knows this kind of environment."""
     kind, target = address.kind, address.target

@@ -1,0 +1,42 @@
+"""`chorus health`: a probe. It asks the learner's health service, or `/healthz` of a learner or an actor."""
+
+from __future__ import annotations
+
+import argparse
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPSHandler, build_opener
+
+import grpc
+
+from common import channel
+from common.credentials import Credentials
+from common.errors import ChorusError
+
+
+def run(options: argparse.Namespace) -> int:
+    """Say "ok", or raise what is wrong."""
+    ask = _web if "://" in options.address else _learner
+    ask(options.address, options.credentials, options.timeout)
+    print("ok")
+    return 0
+
+
+def _learner(address: str, credentials: Credentials, timeout: float) -> None:
+    with channel.open_channel(address, credentials) as line:
+        try:
+            serving = line.serving(timeout)
+        except grpc.RpcError as fault:
+            raise ChorusError(f"no answer from {address}: {fault.code().name.lower()}: {fault.details()}") from fault
+    if not serving:
+        raise ChorusError(f"{address} is not well: `chorus status {address}` and its log say more")
+
+
+def _web(address: str, credentials: Credentials, timeout: float) -> None:
+    opener = build_opener(HTTPSHandler(context=credentials.for_web(server=False)))
+    try:
+        with opener.open(f"{address.rstrip('/')}/healthz", timeout=timeout) as reply:
+            reply.read()
+    except HTTPError as fault:
+        raise ChorusError(f"{address} is not well: {fault.read(1000).decode(errors='replace').strip()}") from fault
+    except (URLError, OSError) as fault:
+        raise ChorusError(f"no answer from {address}: {fault}") from fault

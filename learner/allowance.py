@@ -1,0 +1,23 @@
+"""How many messages a caller may send: so many a second, with a reserve for bursts."""
+
+from __future__ import annotations
+
+
+class Allowance:
+    """A bucket that fills at a steady rate; every message takes a drop. `now` is whatever seconds the caller counts."""
+
+    def __init__(self, rate: float, reserve: float, now: float) -> None:
+        """`rate` drops a second, at most `reserve` of them kept; full at first."""
+        self._rate = rate
+        self._reserve = reserve
+        self._left = reserve
+        self._filled = now
+
+    def spend(self, now: float) -> bool:
+        """Take one drop; False if there is none."""
+        self._left = min(self._reserve, self._left + self._rate * (now - self._filled))
+        self._filled = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
