@@ -118,9 +118,14 @@ class Chorus:
 
     def learner(self, name: str, *arguments: str | Path, port: int = 0) -> "tuple[Process, str]":
         """A learner at work, and its address."""
-        learner = self.start(
-            "learner", "--out", self.folder / name, "--listen", f"127.0.0.1:{port}", *QUICK, *arguments
-        )
+        return self.learner_with({}, name, *arguments, port=port)
+
+    def learner_with(
+        self, environment: dict[str, str], name: str, *arguments: str | Path, port: int = 0
+    ) -> "tuple[Process, str]":
+        """The same, with environment variables."""
+        command = ("learner", "--out", self.folder / name, "--listen", f"127.0.0.1:{port}", *QUICK, *arguments)
+        learner = self.start(*command, **environment)
         return learner, f"127.0.0.1:{learner.event('learner listens')['port']}"
 
     def actor(self, address: str, name: str, *arguments: str | Path, **environment: str) -> Process:

@@ -20,7 +20,7 @@ def undisturbed(shared: Chorus) -> dict[int, Path]:
 @pytest.mark.parametrize("lag", [0, 1])
 def test_one_actor_and_three_learn_the_same_weights(chorus: Chorus, undisturbed: dict[int, Path], lag: int) -> None:
     """Large tasks here, so that all three are there before the run is over."""
-    settings = (*SETTINGS, "--lag", str(lag), "--set", "task.episodes=64")
+    settings = (*SETTINGS, "--lag", str(lag), "--set", "task.episodes=32")
     one = chorus.train("one", *settings, "--actors", "1")
     three = chorus.train("three", *settings, "--actors", "3")
     assert max(len(names) for names in players(three)) == 3, "the three never shared an update, so nothing was shown"

@@ -1,0 +1,131 @@
+"""The command line: what resumes, what is refused and how, what is left behind."""
+
+import json
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.system.processes import QUICK, Chorus, rows, until, weights
+
+
+@pytest.fixture(scope="module")
+def finished(shared: Chorus) -> Path:
+    return shared.train("finished", "--updates", "6", "--actors", "2")
+
+
+def test_a_run_folder_holds_all_that_is_promised(finished: Path) -> None:
+    expected = ("config.yaml", "metrics.csv", "batches.jsonl", "final/policy.safetensors", "curve.png", "episode.gif")
+    assert [name for name in expected if not (finished / name).is_file()] == []
+    assert list((finished / "checkpoints").glob("*.safetensors"))
+    promised = (
+        "update,env_steps,agent_steps,seconds,individual_return,team_return,mixed_return,episode_length,policy_version,"
+        "policy_lag,agent_steps_per_second,evaluation_return"
+    )
+    assert set(promised.split(",")) <= set(rows(finished)[0])
+    assert not list(finished.rglob("*.part"))
+
+
+def test_a_run_goes_on_to_more_updates_as_if_it_had_been_asked_for_them_at_once(chorus: Chorus, finished: Path) -> None:
+    chorus.train("run", "--updates", "3", "--actors", "2")
+    chorus.train("run", "--updates", "6", "--actors", "1")
+    assert weights(chorus.folder / "run") == weights(finished)
+    assert len(rows(chorus.folder / "run")) == 6
+
+
+def test_a_finished_run_started_again_is_left_as_it_is(chorus: Chorus) -> None:
+    run = chorus.train("run", "--updates", "3", "--actors", "1")
+    before = weights(run), (run / "metrics.csv").read_bytes()
+    chorus.train("run", "--updates", "3", "--actors", "1")
+    assert (weights(run), (run / "metrics.csv").read_bytes()) == before
+
+
+def test_another_configuration_is_refused_with_the_keys_that_differ(chorus: Chorus, finished: Path) -> None:
+    for command in ("train", "learner"):
+        other = chorus.start(
+            command, "--out", finished, "--updates", "6", *QUICK, "--seed", "1", "--set", "loss.entropy=0.5"
+        )
+        complaint = other.refused()
+        assert "loss.entropy: 0.01, 0.5; seed: 0, 1" in complaint
+    fewer = chorus.start("train", "--out", finished, *QUICK, "--updates", "5")
+    assert "updates may grow, not shrink to 5" in fewer.refused()
+
+
+def test_a_folder_of_other_things_is_refused(chorus: Chorus) -> None:
+    (chorus.folder / "papers").mkdir()
+    (chorus.folder / "papers" / "thesis.tex").touch()
+    assert "thesis.tex" in chorus.start("learner", "--out", chorus.folder / "papers").refused()
+
+
+def test_two_learners_on_one_run_folder(chorus: Chorus) -> None:
+    chorus.learner("run")
+    second = chorus.start("learner", "--out", chorus.folder / "run", "--listen", "127.0.0.1:0", *QUICK)
+    assert "another learner is at work" in second.refused()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_training_cleanly_with_a_checkpoint(chorus: Chorus, number: signal.Signals) -> None:
+    run = chorus.folder / "run"
+    training = chorus.start("train", "--out", run, "--actors", "2", "--updates", "100000", *QUICK)
+    until(lambda: len(rows(run)) > 3)
+    family = psutil.Process(training.pid).children(recursive=True)
+    assert len(family) == 2
+    training.send(number)
+    assert "goes on from here" in training.succeeded()
+    assert not [child for child in family if child.is_running()], "actors were left behind"
+    newest = max((run / "checkpoints").glob("*.safetensors"))
+    assert int(newest.stem) == len(rows(run)), "the checkpoint is not of the last update"
+
+
+def test_killing_the_trainer_leaves_no_actor_behind(chorus: Chorus) -> None:
+    run = chorus.folder / "run"
+    training = chorus.start("train", "--out", run, "--actors", "2", "--updates", "100000", *QUICK)
+    until(lambda: len(rows(run)) > 3)
+    family = psutil.Process(training.pid).children(recursive=True)
+    training.send(signal.SIGKILL)
+    until(lambda: not any(child.is_running() for child in family))
+
+
+def test_evaluate_tells_and_films(chorus: Chorus, finished: Path) -> None:
+    command = ("evaluate", finished, "--episodes", "12", "--seed", "5", "--json")
+    told = json.loads(chorus.run(*command))
+    assert told["episodes"] == 12
+    assert told["mixed_return"]["mean"] < 0
+    assert told["mixed_return"]["confidence_95"] > 0
+    assert json.loads(chorus.run(*command)) == told, "equal seeds, other episodes"
+    greedy = json.loads(chorus.run(*command, "--greedy", "--gif", chorus.folder / "film.gif"))
+    assert greedy["mixed_return"] != told["mixed_return"]
+    assert (chorus.folder / "film.gif").read_bytes()[:6] == b"GIF89a"
+    assert "12 episodes by policy version 6" in chorus.run("evaluate", finished, "--episodes", "12")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (("train", "--set", "loss.entrpy=1"), 1, "unknown setting loss.entrpy; the nearest is loss.entropy"),
+        (("train", "--updates", "many"), 1, "updates is 'many'"),
+        (("learner", "--out", "/nowhere", "--set", "update.tasks=0"), 1, "update.tasks is 0"),
+        (("train", "--set", "loss=1"), 1, "loss is a section"),
+        (("train", "--env", "sprad"), 1, "spread"),
+        (("train", "--device", "cuda:99"), 1, "device is 'cuda:99'"),
+        (("train", "--config", "missing.yaml"), 1, "missing.yaml"),
+        (("train", "--init-from", "missing"), 1, "--init-from missing"),
+        (("evaluate", "missing"), 1, "missing"),
+        (("status", "127.0.0.1:1", "--timeout", "0.2"), 1, "no answer from 127.0.0.1:1"),
+        (("train", "--actors", "0"), 2, "--actors"),
+        (("trian",), 2, "invalid choice"),
+    ],
+)
+def test_bad_input_is_refused_by_name(chorus: Chorus, arguments: tuple[str, ...], code: int, complaint: str) -> None:
+    out = ("--out", str(chorus.folder / "run")) if arguments[0] == "train" else ()
+    said = chorus.start(*arguments, *out).refused(code)
+    assert complaint in said
+    assert "Traceback" not in said
+
+
+def test_an_environment_that_no_actor_may_import_ends_training_with_a_reason(chorus: Chorus) -> None:
+    _, address = chorus.learner("run", "--env", "tests.system.toys:fair")
+    refusal = chorus.actor(address, "careful").refused()
+    assert "'tests.system.toys:fair', which this actor may not import" in refusal
+    chorus.actor(address, "trusting", "--allow-env", "tests.system.*:fair").event("ready")

@@ -1,0 +1,126 @@
+"""Who is let in, who is not, and whether the log says why without giving anything away."""
+
+import datetime
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from chorus.certs import HOSTS, make, period
+from tests.system.processes import Chorus, Process, rows, until
+
+TOKEN = "correct-horse-battery-staple"
+WRONG = "incorrect-horse-battery-staple"
+DAYS = datetime.timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Certificates that hold, in `good`; of another authority, in `other`; that held until yesterday, in `expired`."""
+    folder = tmp_path_factory.mktemp("certs")
+    for name in ("good", "other", "expired"):
+        (folder / name).mkdir()
+    make(folder / "other", list(HOSTS), period(1))
+    today = period(1)
+    before = today[0] - DAYS * 3, today[0] - DAYS
+    make(folder / "good", list(HOSTS), today).issue(folder / "expired", "actor", [], before)
+    return folder
+
+
+def tls(folder: Path, who: str, ca: Path | None = None) -> tuple[str, ...]:
+    return (
+        *("--tls-cert", str(folder / f"{who}.pem")),
+        *("--tls-key", str(folder / f"{who}-key.pem")),
+        *("--tls-ca", str((ca or folder) / "ca.pem")),
+    )
+
+
+def test_mutual_tls_and_a_token_let_the_right_ones_in(chorus: Chorus, authority: Path) -> None:
+    good = authority / "good"
+    (chorus.folder / "token").write_text(f"{TOKEN}\n")
+    with_token = ("--token-file", str(chorus.folder / "token"))
+    learner, address = chorus.learner("run", "--metrics-port", "0", *tls(good, "learner"), *with_token)
+    actor = chorus.actor(address, "known", "--metrics-port", "0", *tls(good, "actor"), *with_token)
+    until(lambda: len(rows(chorus.folder / "run")) > 3)
+    told = json.loads(chorus.run("status", address, "--json", *tls(good, "actor"), *with_token))
+    assert [one["actor"] for one in told["actors"]] == ["known"]
+    assert chorus.run("health", address, *tls(good, "actor"), *with_token) == "ok\n"
+    port = actor.event("metrics")["metrics_port"]
+    probe = chorus.start("health", f"https://127.0.0.1:{port}", *tls(good, "actor"))
+    assert "certificate" in probe.refused().lower(), "an actor's certificate names no host, so none may trust it as one"
+    learner_port = learner.event("learner listens")["metrics_port"]
+    assert chorus.run("health", f"https://127.0.0.1:{learner_port}", *tls(good, "actor")) == "ok\n"
+
+
+@pytest.mark.parametrize("who", ["nobody", "other", "expired"])
+def test_without_the_right_certificate_nobody_gets_in(chorus: Chorus, authority: Path, who: str) -> None:
+    learner, address = chorus.learner("run", *tls(authority / "good", "learner"))
+    good = authority / "good"
+    shown = ("--tls-ca", str(good / "ca.pem")) if who == "nobody" else tls(authority / who, "actor", good)
+    actor = chorus.actor(address, "stranger", *shown)
+    details = actor.event("stream lost")["details"]
+    assert details
+    assert "actor joined" not in learner.err.read_text()
+
+
+def test_an_actor_refuses_a_learner_of_another_authority(chorus: Chorus, authority: Path) -> None:
+    _, address = chorus.learner("run", *tls(authority / "other", "learner"))
+    actor = chorus.actor(address, "careful", *tls(authority / "good", "actor"))
+    assert "CERTIFICATE_VERIFY_FAILED" in actor.event("stream lost")["details"]
+
+
+@pytest.mark.parametrize(("shown", "why"), [(WRONG, "the token is wrong"), ("", "a token is needed")])
+def test_without_the_right_token_nobody_gets_in(chorus: Chorus, shown: str, why: str) -> None:
+    learner, address = chorus.learner_with({"CHORUS_TOKEN": TOKEN}, "run", "--metrics-port", "0")
+    environment = {"CHORUS_TOKEN": shown} if shown else {}
+    assert why in chorus.actor(address, "stranger", **environment).refused()
+    assert why in chorus.start("status", address, **environment).refused()
+    assert learner.event("call refused", reason="unauthenticated")["why"].startswith(why)
+    assert chorus.run("health", address, **environment) == "ok\n"
+    url = f"http://127.0.0.1:{learner.event('learner listens')['metrics_port']}/metrics"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {shown}"} if shown else {})
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request, timeout=10)
+    right = urllib.request.Request(url, headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(right, timeout=10) as reply:
+        assert b'chorus_refusals_total{reason="unauthenticated"}' in reply.read()
+    no_secrets(learner, TOKEN, WRONG)
+
+
+def no_secrets(process: Process, *secrets: str) -> None:
+    said = process.err.read_text() + process.out.read_text()
+    assert not [secret for secret in secrets if secret in said]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("learner", "--out", "run", "--listen", "0.0.0.0:0"),
+        ("learner", "--out", "run", "--listen", "127.0.0.1:0", "--metrics-port", "0", "--metrics-host", "0.0.0.0"),
+        ("actor", "--learner", "203.0.113.7:50051"),
+        ("status", "learner.example:50051"),
+    ],
+)
+def test_nothing_goes_beyond_this_machine_in_clear_text_unasked(chorus: Chorus, command: tuple[str, ...]) -> None:
+    arguments = [str(chorus.folder / part) if part == "run" else part for part in command]
+    assert "beyond this machine" in chorus.start(*arguments).refused()
+
+
+def test_insecure_must_be_said_aloud(chorus: Chorus) -> None:
+    learner = chorus.start("learner", "--out", chorus.folder / "run", "--listen", "0.0.0.0:0", "--insecure")
+    learner.event("learner listens")
+
+
+def test_a_word_too_short_is_no_token(chorus: Chorus) -> None:
+    said = chorus.start("status", "127.0.0.1:1", CHORUS_TOKEN="hunter2").refused()
+    assert "at least 16" in said
+    assert "hunter2" not in said
+
+
+def test_certificates_are_never_overwritten_and_their_keys_are_private(chorus: Chorus) -> None:
+    folder = chorus.folder / "certs"
+    chorus.run("certs", folder, "--host", "learner.example")
+    assert "holds ca.pem already" in chorus.start("certs", folder).refused()
+    assert {path.stat().st_mode & 0o777 for path in folder.glob("*-key.pem")} == {0o600}

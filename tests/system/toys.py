@@ -1,0 +1,78 @@
+"""Small environments of one's own that misbehave as real ones do, in PettingZoo's parallel API."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+STEPS = 6
+
+
+class Toy:
+    """Two agents, six steps; what they see is drawn from the seed. Trouble comes to a share of seeds, at step 3."""
+
+    max_steps = STEPS
+    possible_agents = ("a", "b")
+
+    def __init__(self, trouble: str = "", share: float = 0.0, pause: float = 0.0) -> None:
+        self.agents: list[str] = []
+        self._trouble = trouble
+        self._share = share
+        self._pause = pause
+
+    def observation_space(self, agent: str) -> Any:
+        return spaces.Box(-100, 100, (2,), np.float32)
+
+    def action_space(self, agent: str) -> Any:
+        return spaces.Discrete(3)
+
+    def reset(self, seed: int | None = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        self._random = np.random.default_rng(seed)
+        self._unlucky = self._random.random() < self._share
+        self.now = 0
+        self.agents = list(self.possible_agents)
+        return self._view(), {}
+
+    def step(self, actions: dict[str, Any]) -> tuple[Any, ...]:
+        self.now += 1
+        time.sleep(self._pause)
+        seen = self._view()
+        if self._unlucky and self.now == 3:
+            self._have_trouble(seen)
+        over = dict.fromkeys(self.agents, self.now == STEPS)
+        rewards = {name: float(actions[name]) for name in self.agents}
+        if self.now == STEPS:
+            self.agents = []
+        return seen, rewards, dict.fromkeys(rewards, False), over, {}
+
+    def _view(self) -> dict[str, Any]:
+        return {name: self._random.random(2).astype(np.float32) for name in self.agents}
+
+    def _have_trouble(self, seen: dict[str, Any]) -> None:
+        if self._trouble == "raises":
+            raise RuntimeError("the bridge is \x1b[31mout\x1b[0m")
+        if self._trouble == "hangs":
+            while True:
+                time.sleep(0.1)
+        if self._trouble == "nan":
+            seen["a"][0] = np.nan
+        if self._trouble == "host":  # a draw that no seed reaches, equal within a process
+            seen["a"][0] = os.getpid() % 97
+
+    def render(self) -> Any:
+        return None
+
+    def close(self) -> None:
+        pass
+
+
+def fair(pause: float = 0.0) -> Toy:
+    return Toy(pause=pause)
+
+
+def troubled(trouble: str, share: float = 1.0) -> Toy:
+    return Toy(trouble, share)
