@@ -11,7 +11,12 @@ from __future__ import annotations
 import os
 import sys
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ALWAYS = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # without it CUDA's products do not repeat their bits
+}
 PORTABLE_KERNELS = {
     "OPENBLAS_CORETYPE": "Haswell",
     "ONEDNN_MAX_CPU_ISA": "AVX2",
@@ -31,7 +36,7 @@ def pin(mode: str = "portable") -> None:
     Raises:
         RuntimeError: NumPy or torch is loaded already, so the settings would be read too late.
     """
-    wanted = ONE_THREAD | (PORTABLE_KERNELS if mode == "portable" else {})
+    wanted = ALWAYS | (PORTABLE_KERNELS if mode == "portable" else {})
     missing = {name: value for name, value in wanted.items() if name not in os.environ}
     loaded = [module for module in ("numpy", "torch") if module in sys.modules]
     if missing and loaded:

@@ -3,7 +3,7 @@
 One loss over all agents of all episodes, with one backward pass per task and one optimiser step per update:
 
     L = -(1/Z) sum_{episode, agent, t} w min(rho, c) A_t log pi(a_t | h_t)  -  beta (1/Z) sum w H(pi(. | h_t))
-        + (1/Z) sum w v (V_t - target_t)^2 / 2                                    (with a learned baseline)
+        + (1/Z) sum w v (V_t - target_t)^2 / 2          (with a learned baseline, in units of the returns' deviation)
 
 (Williams 1992). `rho` is the importance ratio pi/mu, detached, clipped at c (Espeholt et al. 2018) and 1 by definition
 at lag 0; `w` is 1, or with `agent_mean` one over the length of the step's life. Since Z belongs to the whole batch, a
@@ -61,8 +61,7 @@ class PolicySums:
         ratio_max: the greatest of them.
         disagreement: greatest |log pi by the learner - log pi by the actor| / max(1, |log pi|); a measure of policy
             agreement at lag 0.
-        credit: `[3]`, count, sum and sum of squares of returns.
-        residual: `[3]`, the same of returns less their baseline.
+        residual: `[3]`, count, sum and sum of squares of returns less their baseline.
     """
 
     gradient: Tensor | None
@@ -73,7 +72,6 @@ class PolicySums:
     ratio: float = 0.0
     ratio_max: float = 0.0
     disagreement: float = 0.0
-    credit: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     residual: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
 
     @property
@@ -186,7 +184,7 @@ def _policy_sums(
     observed = observed.reshape(-1, spec.input_size)
     reward_sums = power_sums(part.rewards[part.living] * reward_scale)
     if not acted.any():
-        return PolicySums(None, StatisticSums(0, 0.0, reward_sums, None))
+        return PolicySums(None, StatisticSums(0, 0.0, np.zeros(3), reward_sums, None))
     learned = config.loss.baseline == "value"
     looks = part.grid(trajectory.truncated & alive(trajectory)) if learned else None
     lives = pack(acted, part.grid(trajectory.terminated | trajectory.truncated), looks)
@@ -216,12 +214,14 @@ def _policy_sums(
     ratio = torch.exp(log_probability.detach() - behaviour) if config.lag else torch.ones_like(behaviour)
     weight = life_weights(lives, real, config.loss.reduction).to(device, dtype)
     credit, baseline, target = part.returns.reshape(acted.shape), np.zeros(acted.shape), None
+    mean, deviation = 0.0, 1.0
     if config.loss.baseline == "leave_one_out":
         baseline = leave_one_out(part.returns, config.loss.pool).reshape(acted.shape)
     elif outputs.value is not None:
+        mean, deviation = statistics.value_terms()
         seen = outputs.value.detach() if slow is network else _no_grad_value(slow, inputs, lives)
-        target = _targets(part, _spread(seen, lives, real, acted, looks), acted, config)
-        baseline = _spread(outputs.value.detach(), lives, real, acted, None)[0]
+        target = _targets(part, _spread(mean + deviation * seen, lives, real, acted, looks), acted, config)
+        baseline = _spread(mean + deviation * outputs.value.detach(), lives, real, acted, None)[0]
         credit = target
     advantage = packed(credit - baseline).to(dtype)
     scale = statistics.advantage_scale(config)
@@ -230,7 +230,7 @@ def _policy_sums(
     objective = correction * (advantage / scale) * log_probability
     objective = objective + value_at(config.loss.entropy, trajectory.task.update) * entropy
     if target is not None and outputs.value is not None:
-        error = outputs.value[keep] - packed(target).to(dtype)
+        error = outputs.value[keep] - packed((target - mean) / deviation).to(dtype)
         objective = objective - config.value.weight * 0.5 * error.square()
     loss = -(objective * weight).sum()
     gap = (log_probability.detach() - behaviour).abs() / behaviour.abs().clamp(min=1.0)
@@ -238,14 +238,13 @@ def _policy_sums(
     square = float(advantage.double().square().sum())
     return PolicySums(
         gradient=network.gradient(loss),
-        statistics=StatisticSums(int(real.sum()), square, reward_sums, statistic),
+        statistics=StatisticSums(int(real.sum()), square, power_sums(returns), reward_sums, statistic),
         lives=len(lives.lengths),
         loss=float(loss.detach()),
         entropy=float(entropy.detach().sum()),
         ratio=float(ratio.double().sum()),
         ratio_max=float(ratio.max()),
         disagreement=float(gap.max()),
-        credit=power_sums(returns),
         residual=power_sums(returns - baseline[acted]),
     )
 
@@ -375,6 +374,8 @@ def signal_to_noise(sums: Sequence[PolicySums]) -> float:
 
 def explained_variance(sums: Sequence[PolicySums]) -> float:
     """`1 - Var(return - baseline) / Var(return)`: 1 for a perfect baseline, 0 for none."""
-    credit, residual = (sum(parts, np.zeros(3)) for parts in zip(*((p.credit, p.residual) for p in sums), strict=True))
+    credit, residual = (
+        sum(parts, np.zeros(3)) for parts in zip(*((p.statistics.credit, p.residual) for p in sums), strict=True)
+    )
     variance = [total[2] / max(total[0], 1.0) - (total[1] / max(total[0], 1.0)) ** 2 for total in (credit, residual)]
     return float(1.0 - variance[1] / variance[0]) if variance[0] > 0.0 else float("nan")

@@ -20,7 +20,7 @@ from common.weights import Tensors
 Sums = NDArray[np.float64]
 
 MEMORY = 0.99
-"""How much of the running mean of squared advantages an update keeps."""
+"""How much of the running means of advantages and returns an update keeps."""
 LEAST_DEVIATION = 1e-4
 """A smaller deviation is taken for a constant, which is left alone."""
 
@@ -31,11 +31,15 @@ class Statistics:
 
     Attributes:
         advantage: `[2]`, weight and weighted sum of mean squared advantages, older batches fading.
+        credit: `[3]`, weight and weighted sums of mean returns and mean squared returns, older batches fading; a
+        learned
+            value predicts returns in their terms (van Hasselt et al. 2016; Yu et al. 2022).
         reward: `[3]`, count, sum and sum of squares of mixed rewards.
         observation: `[1 + 2 * size]`, count, sums and sums of squares; None if observations are not normalised.
     """
 
     advantage: Sums
+    credit: Sums
     reward: Sums
     observation: Sums | None
 
@@ -44,7 +48,7 @@ class Statistics:
         """Before anything was seen."""
         normalised = config.network.normalise_observations and not is_picture(spec)
         size = spec.agent.observation_size
-        return Statistics(np.zeros(2), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
+        return Statistics(np.zeros(2), np.zeros(3), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
 
     @staticmethod
     def read(spec: PolicySpec, config: Config, tensors: Tensors) -> Statistics:
@@ -52,13 +56,18 @@ class Statistics:
         fresh = Statistics.fresh(spec, config)
         return Statistics(
             tensors[f"{spec.name}/advantage"],
+            tensors[f"{spec.name}/credit"],
             tensors[f"{spec.name}/reward"],
             None if fresh.observation is None else tensors[f"{spec.name}/observation"],
         )
 
     def tensors(self, spec: PolicySpec) -> Tensors:
         """For a version; what the actor needs of them is ready to use."""
-        tensors: Tensors = {f"{spec.name}/advantage": self.advantage, f"{spec.name}/reward": self.reward}
+        tensors: Tensors = {
+            f"{spec.name}/advantage": self.advantage,
+            f"{spec.name}/credit": self.credit,
+            f"{spec.name}/reward": self.reward,
+        }
         if self.observation is not None:
             mean, scale = self.normaliser()
             tensors |= {
@@ -88,6 +97,14 @@ class Statistics:
             return 1.0
         return _guarded(sqrt(total / weight))
 
+    def value_terms(self) -> tuple[float, float]:
+        """Mean and deviation of returns: a learned value is `mean + deviation * output`."""
+        weight, total, squares = self.credit
+        if weight == 0.0:
+            return 0.0, 1.0
+        mean = total / weight
+        return mean, _guarded(sqrt(max(0.0, squares / weight - mean * mean)))
+
     def reward_scale(self, config: Config) -> float:
         """What rewards are divided by."""
         count, total, squares = self.reward
@@ -97,13 +114,14 @@ class Statistics:
 
     def after(self, sums: StatisticSums) -> Statistics:
         """After one more batch."""
-        advantage = self.advantage
+        advantage, credit = self.advantage, self.credit
         if sums.steps:
-            advantage = MEMORY * advantage + (1.0 - MEMORY) * np.array([1.0, sums.advantage_square / sums.steps])
+            advantage = _faded(advantage, np.array([1.0, sums.advantage_square / sums.steps]))
+            credit = _faded(credit, sums.credit / sums.credit[0])
         observation = self.observation
         if observation is not None and sums.observation is not None:
             observation = observation + sums.observation
-        return Statistics(advantage, self.reward + sums.reward, observation)
+        return Statistics(advantage, credit, self.reward + sums.reward, observation)
 
 
 @dataclass(frozen=True)
@@ -112,6 +130,7 @@ class StatisticSums:
 
     steps: int
     advantage_square: float
+    credit: Sums
     reward: Sums
     observation: Sums | None
 
@@ -120,6 +139,7 @@ class StatisticSums:
         return StatisticSums(
             self.steps + other.steps,
             self.advantage_square + other.advantage_square,
+            self.credit + other.credit,
             self.reward + other.reward,
             self.observation + other.observation if both else None,  # type: ignore[operator]  # see `both`
         )
@@ -135,6 +155,11 @@ def observation_sums(rows: NDArray[np.floating]) -> Sums:
     """`[1 + 2 * size]`: count, sums and sums of squares of rows `[step, size]`."""
     exact = rows.astype(np.float64)
     return np.concatenate([[len(exact)], exact.sum(axis=0), np.square(exact).sum(axis=0)])
+
+
+def _faded(before: Sums, batch: Sums) -> Sums:
+    faded: Sums = MEMORY * before + (1.0 - MEMORY) * batch
+    return faded
 
 
 def _guarded(deviation: float) -> float:
