@@ -77,13 +77,13 @@ class Player:
             row = tape.begin_step(frame)
             chance = _Chance.draw(draws, spec, episodes)
             born = frame.present & ~alive
+            alive |= frame.present
             taken = row.actions if spec.discrete else row.actions.copy()
             for part in acting:
                 part.act(frame, born, chance, row, taken, self.greedy, task, tape.steps)
             clock = self._spent("inference", clock)
             outcome = self.environment.step(taken)
             tape.end_step(outcome)
-            alive |= frame.present
             alive &= ~(outcome.terminated | outcome.truncated | outcome.over[:, None])
             if outcome.over.all():
                 break

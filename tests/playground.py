@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,23 +166,23 @@ def write_script(
     )
 
 
-def scripts() -> st.SearchStrategy[Script]:
-    """Scripts of every kind."""
+def scripts(**given: st.SearchStrategy[Any]) -> st.SearchStrategy[Script]:
+    """Scripts of every kind; what is given replaces the usual range of an argument of `write_script`."""
     chance = st.sampled_from([0.0, 0.1, 0.3])
-    return st.builds(
-        write_script,
-        seed=st.integers(0, 2**32),
-        time=st.integers(1, 7),
-        episodes=st.integers(2, 4),
-        agents=st.integers(1, 3),
-        size=st.integers(1, 3),
-        choices=st.sampled_from([(2,), (3,), (5,), (2, 3), (1, 4)]),
-        masked=st.booleans(),
-        dies=chance,
-        cut=chance,
-        born=st.sampled_from([0.3, 0.6, 1.0]),
-        away=chance,
-    )
+    ranges = {
+        "seed": st.integers(0, 2**32),
+        "time": st.integers(1, 7),
+        "episodes": st.integers(2, 4),
+        "agents": st.integers(1, 3),
+        "size": st.integers(1, 3),
+        "choices": st.sampled_from([(2,), (3,), (5,), (2, 3), (1, 4)]),
+        "masked": st.booleans(),
+        "dies": chance,
+        "cut": chance,
+        "born": st.sampled_from([0.3, 0.6, 1.0]),
+        "away": chance,
+    }
+    return st.builds(write_script, **(ranges | given))
 
 
 class ScriptedTeam:
@@ -264,15 +264,22 @@ class Game:
 
     @staticmethod
     def of(
-        script: Script, config: Config, seed: int = 0, max_steps: int | None = None, team_reward: bool = True
+        script: Script,
+        config: Config,
+        seed: int = 0,
+        max_steps: int | None = None,
+        team: ScriptedTeam | None = None,
+        weights: Callable[[Sequence[PolicySpec], Config], Tensors] | None = None,
     ) -> Game:
-        """The script played by fresh policies; K is the script's."""
-        team = ScriptedTeam(script, max_steps, team_reward)
+        """The script played by a team (its own, if none is given) with weights (drawn by `seed`, if none are given);
+        K is the script's."""
+        team = team or ScriptedTeam(script, max_steps)
         plain = configuration.to_dict(config)
         plain["task"]["episodes"] = script.episodes
         resolved = configuration.resolve(configuration.check(plain), team.spec)
         policies = divide(team.spec, resolved.sharing)
-        return Game(team, resolved, policies, make(0, tensors_for(policies, resolved, seed)))
+        tensors = tensors_for(policies, resolved, seed) if weights is None else weights(policies, resolved)
+        return Game(team, resolved, policies, make(0, tensors))
 
     @property
     def spec(self) -> EnvironmentSpec:

@@ -15,7 +15,7 @@ from learner import gradient
 from learner.network import Network
 from learner.statistics import Statistics
 from tests import reference
-from tests.playground import Game, Script, doubled, scripts, training_task, write_script
+from tests.playground import Game, Script, ScriptedTeam, doubled, scripts, training_task, write_script
 from tests.playground import settings as configured
 
 CPU = torch.device("cpu")
@@ -130,7 +130,7 @@ def test_the_gradient_equals_a_slow_one_for_every_pattern_of_lives(
 @pytest.mark.parametrize("team_from", ["mean", "sum"])
 def test_a_team_reward_made_of_the_agents_own_is_credited_to_all_who_live(script: Script, team_from: str) -> None:
     config = configured(environment={"single_reward": "team"}, reward={"team_from": team_from})
-    game = Game.of(script, config, team_reward=False)
+    game = Game.of(script, config, team=ScriptedTeam(script, team_reward=False))
     batch = [game.play()]
     expected = reference.gradients(batch, game.version.tensors(), game.policies, game.spec, game.config)
     assert_equal(game.gradients(batch)[0], expected[0])
