@@ -212,8 +212,8 @@ def gradients(
                     rho = 1.0
                     if config.lag:
                         rho = float(torch.exp(log_pi.detach() - float(trajectory.log_probabilities[slot])))
-                    rho = min(rho, config.loss.importance_clip)
-                    term = term + rho * returns[slot] / scale * log_pi + bonus * entropy(chances)
+                    clipped = 1.0 if config.loss.importance_clip is None else min(rho, config.loss.importance_clip)
+                    term = term + clipped * returns[slot] / scale * log_pi + bonus * entropy(chances)
                 loss = loss - (term / len(life.steps) if config.loss.reduction == "agent_mean" else term)
         longest = environment.max_steps or 0
         z = {

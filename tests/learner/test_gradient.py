@@ -95,7 +95,7 @@ def test_the_gradient_is_the_slope_of_the_loss(script: Script, reduction: str) -
     baseline=st.sampled_from(["none", "leave_one_out"]),
     pool=st.sampled_from(["agent", "group"]),
     lag=st.sampled_from([0, 1]),
-    clip=st.sampled_from([0.5, 1.0, 1.3]),
+    clip=st.sampled_from([None, 0.5, 1.0, 1.3]),
     discount=st.sampled_from([0.0, 0.9, 1.0]),
 )
 def test_the_gradient_equals_a_slow_one_for_every_pattern_of_lives(
@@ -105,7 +105,7 @@ def test_the_gradient_equals_a_slow_one_for_every_pattern_of_lives(
     baseline: str,
     pool: str,
     lag: int,
-    clip: float,
+    clip: float | None,
     discount: float,
 ) -> None:
     if sharing["mode"] == "groups" and script.agents == 1:
