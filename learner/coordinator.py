@@ -26,10 +26,10 @@ from common.task import Purpose, Task
 from common.trajectory import Trajectory, digest, validate
 from common.weights import PolicyVersion
 from learner.checkpoint import Checkpoint, Counters, save_checkpoint
-from learner.gradient import Figures, figures
+from learner.figures import Figures, add_figures, figures, mean_returns
 from learner.ledger import Ledger, Verdict
 from learner.run_folder import RunFolder
-from learner.training import TaskSums, Training, UpdateReport, add_figures, mean_returns
+from learner.training import TaskSums, Training, UpdateReport
 
 log = logging.getLogger("chorus.learner")
 

@@ -12,9 +12,8 @@ task yields its sum with Z = 1; `reduce` adds the sums up in the order of tasks,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -27,24 +26,12 @@ from common.schedule import value_at
 from common.sharing import PolicySpec
 from common.trajectory import Trajectory
 from learner.distribution import categorical, squashed_gaussian
-from learner.lives import Lives, pack
 from learner.network import Network
-from learner.returns import Values, alive, discounted, leave_one_out, mixed_returns, split_rewards
-from learner.statistics import Statistics, StatisticSums, observation_sums, power_sums
-from learner.targets import lambda_returns, step_returns
-
-Packing = Callable[[NDArray[Any]], Tensor]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What happened in a task's episodes, undiscounted and summed over episodes and agents."""
-
-    episodes: int
-    env_steps: int
-    agent_steps: int
-    individual_return: float
-    team_return: float
+from learner.packed import PackedSteps
+from learner.part import Part
+from learner.returns import alive, discounted, leave_one_out, mixed_returns, split_rewards
+from learner.statistics import Statistics, StatisticSums, Sums, observation_sums, power_sums
+from learner.value import slow_value, value_targets
 
 
 @dataclass(frozen=True)
@@ -78,51 +65,6 @@ class PolicySums:
     def steps(self) -> int:
         """Agent-steps."""
         return self.statistics.steps
-
-
-@dataclass(frozen=True)
-class Part:
-    """One policy's side of a task, every array over its own agents: K episodes of n agents are `rows = K n` rows.
-
-    Attributes:
-        trajectory: the whole task.
-        spec: the policy.
-        agents: its agents' places on the environment's agent axis; fewer for `sequential`.
-        rewards: `[time, episode, agent]`, mixed and scaled.
-        team_tail: `[time, episode, 1]`, discounted, mixed and scaled team rewards after each step.
-        returns: `[time, episode, agent]`, of the mixed and scaled rewards.
-        living: bool `[time, episode, agent]`.
-    """
-
-    trajectory: Trajectory
-    spec: PolicySpec
-    agents: list[int]
-    rewards: Values
-    team_tail: Values
-    returns: Values
-    living: NDArray[np.bool_]
-
-    @property
-    def rows(self) -> int:
-        """Episodes times agents."""
-        return int(self.returns.shape[1]) * len(self.agents)
-
-    def grid(self, values: NDArray[Any]) -> NDArray[Any]:
-        """This policy's part of an array over `[time, episode, agent, ...]`, as `[time, row, ...]`."""
-        own = values if len(self.agents) == values.shape[2] else values[:, :, self.agents]
-        return own.reshape(len(own), self.rows, *values.shape[3:])
-
-
-def figures(trajectory: Trajectory, environment: EnvironmentSpec, config: Config) -> Figures:
-    """Count what happened; the team return counts once for every agent of the team."""
-    individual, team = split_rewards(trajectory, config, environment.team_reward)
-    return Figures(
-        episodes=len(trajectory.lengths),
-        env_steps=trajectory.env_steps,
-        agent_steps=trajectory.agent_steps,
-        individual_return=float(individual.sum()),
-        team_return=float(team.sum()) * len(environment.agents),
-    )
 
 
 def task_sums(
@@ -175,78 +117,64 @@ def task_sums(
 def _policy_sums(
     part: Part, network: Network, slow: Network, statistics: Statistics, reward_scale: float, config: Config
 ) -> PolicySums:
-    spec, trajectory = part.spec, part.trajectory
-    device, dtype = network.flat.device, network.flat.dtype
+    trajectory, device, dtype = part.trajectory, network.flat.device, network.flat.dtype
     acted = part.grid(trajectory.acted)
-    observed = spec.inputs(trajectory.observations)
-    if len(part.agents) != len(spec.agents):
-        observed = observed[:, :, [spec.agents.index(agent) for agent in part.agents]]
-    observed = observed.reshape(-1, spec.input_size)
     reward_sums = power_sums(part.rewards[part.living] * reward_scale)
     if not acted.any():
         return PolicySums(None, StatisticSums(0, 0.0, np.zeros(3), reward_sums, None))
-    learned = config.loss.baseline == "value"
-    looks = part.grid(trajectory.truncated & alive(trajectory)) if learned else None
-    lives = pack(acted, part.grid(trajectory.terminated | trajectory.truncated), looks)
-    if looks is not None and looks.any():
-        observed = np.concatenate([observed, _look_inputs(part, looks)])
-    order = lives.steps
-    real = np.ones(lives.count, np.bool_) if order is None else order < acted.size
+    steps = PackedSteps.of(part, config.loss.baseline == "value", device)
+    raw = steps.inputs(part)
+    inputs = _normalise(raw, statistics).to(device, dtype)
+    outputs = network.forward(inputs, steps.lives)
+    log_probability, entropy = _judge(part, network, steps.acted_at(outputs.policy), steps)
+    behaviour = steps.select(part.grid(trajectory.log_probabilities)).to(dtype)
 
-    def packed(values: NDArray[Any]) -> Tensor:
-        """`[time, row, ...]` as `[acted step, ...]` in packed order, writable: what the wire brings is read-only."""
-        flat = values.reshape(acted.size, *values.shape[2:])
-        return torch.from_numpy(np.require(flat if order is None else flat[order[real]], requirements=("C", "W"))).to(
-            device
-        )
-
-    inputs = torch.from_numpy(np.require(observed if order is None else observed[order], requirements=("C", "W")))
-    statistic = (
-        None
-        if statistics.observation is None
-        else observation_sums(inputs[torch.from_numpy(real)][:, : spec.agent.observation_size].numpy())
-    )
-    inputs = _normalise(inputs, statistics).to(device, dtype)
-    outputs = network.forward(inputs, lives)
-    keep = slice(None) if real.all() else torch.from_numpy(real).to(device)
-    log_probability, entropy = _judge(part, network, outputs.policy[keep], packed)
-    behaviour = packed(part.grid(trajectory.log_probabilities)).to(dtype)
-    ratio = torch.exp(log_probability.detach() - behaviour) if config.lag else torch.ones_like(behaviour)
-    weight = life_weights(lives, real, config.loss.reduction).to(device, dtype)
-    credit, baseline, target = part.returns.reshape(acted.shape), np.zeros(acted.shape), None
-    mean, deviation = 0.0, 1.0
+    returns = part.returns.reshape(acted.shape)
+    credit, baseline = returns, np.zeros_like(returns)
+    value_loss = entropy.new_zeros(())
+    weight = steps.weights(config.loss.reduction).to(dtype)
     if config.loss.baseline == "leave_one_out":
         baseline = leave_one_out(part.returns, config.loss.pool).reshape(acted.shape)
     elif outputs.value is not None:
         mean, deviation = statistics.value_terms()
-        seen = outputs.value.detach() if slow is network else _no_grad_value(slow, inputs, lives)
-        target = _targets(part, _spread(mean + deviation * seen, lives, real, acted, looks), acted, config)
-        baseline = _spread(mean + deviation * outputs.value.detach(), lives, real, acted, None)[0]
-        credit = target
-    advantage = packed(credit - baseline).to(dtype)
-    scale = statistics.advantage_scale(config)
+        baseline = mean + deviation * steps.spread(outputs.value)[0]
+        seen = outputs.value if slow is network else slow_value(slow, inputs, steps.lives)
+        at_steps, at_looks = steps.spread(seen)
+        credit = value_targets(part, (mean + deviation * at_steps, mean + deviation * at_looks), config)
+        error = steps.acted_at(outputs.value) - steps.select((credit - mean) / deviation).to(dtype)
+        value_loss = config.value.weight * 0.5 * (error.square() * weight).sum()
+
+    advantage = steps.select(credit - baseline).to(dtype)
+    ratio = torch.exp(log_probability.detach() - behaviour) if config.lag else torch.ones_like(behaviour)
     limit = config.loss.importance_clip
-    correction = torch.ones_like(ratio) if limit is None else torch.clamp(ratio, max=limit)
-    objective = correction * (advantage / scale) * log_probability
+    trust = torch.ones_like(ratio) if limit is None else torch.clamp(ratio, max=limit)
+    objective = trust * (advantage / statistics.advantage_scale(config)) * log_probability
     objective = objective + value_at(config.loss.entropy, trajectory.task.update) * entropy
-    if target is not None and outputs.value is not None:
-        error = outputs.value[keep] - packed((target - mean) / deviation).to(dtype)
-        objective = objective - config.value.weight * 0.5 * error.square()
-    loss = -(objective * weight).sum()
+    loss = value_loss - (objective * weight).sum()
     gap = (log_probability.detach() - behaviour).abs() / behaviour.abs().clamp(min=1.0)
-    returns = part.returns.reshape(acted.shape)[acted]
-    square = float(advantage.double().square().sum())
     return PolicySums(
         gradient=network.gradient(loss),
-        statistics=StatisticSums(int(real.sum()), square, power_sums(returns), reward_sums, statistic),
-        lives=len(lives.lengths),
+        statistics=StatisticSums(
+            int(steps.real.sum()),
+            float(advantage.double().square().sum()),
+            power_sums(returns[acted]),
+            reward_sums,
+            _observed(raw, steps, part.spec, statistics),
+        ),
+        lives=len(steps.lives.lengths),
         loss=float(loss.detach()),
         entropy=float(entropy.detach().sum()),
         ratio=float(ratio.double().sum()),
         ratio_max=float(ratio.max()),
         disagreement=float(gap.max()),
-        residual=power_sums(returns - baseline[acted]),
+        residual=power_sums((returns - baseline)[acted]),
     )
+
+
+def _observed(raw: Tensor, steps: PackedSteps, spec: PolicySpec, statistics: Statistics) -> Sums | None:
+    if statistics.observation is None:
+        return None
+    return observation_sums(steps.acted_at(raw)[:, : spec.agent.observation_size].numpy())
 
 
 def _normalise(inputs: Tensor, statistics: Statistics) -> Tensor:
@@ -258,80 +186,16 @@ def _normalise(inputs: Tensor, statistics: Statistics) -> Tensor:
     return torch.cat([(inputs[:, :size] - mean) * scale, inputs[:, size:]], dim=1)
 
 
-def _judge(part: Part, network: Network, outputs: Tensor, packed: Packing) -> tuple[Tensor, Tensor]:
+def _judge(part: Part, network: Network, outputs: Tensor, steps: PackedSteps) -> tuple[Tensor, Tensor]:
     """Log-probabilities of the actions taken, and entropies, both `[acted step]`."""
     trajectory, agent, size = part.trajectory, part.spec.agent, part.spec.agent.action_size
-    actions = packed(part.grid(trajectory.actions)[:, :, :size])
+    actions = steps.select(part.grid(trajectory.actions)[:, :, :size])
     if agent.bounds:
         return squashed_gaussian(outputs, network.parameters["log_std"], actions.to(outputs.dtype), agent.bounds)
     if trajectory.action_masks.size:
-        allowed = packed(part.grid(trajectory.action_masks)[:, :, : part.spec.output_size])
+        allowed = steps.select(part.grid(trajectory.action_masks)[:, :, : part.spec.output_size])
         outputs = outputs.masked_fill(~allowed, -torch.inf)
     return categorical(outputs, actions, agent.choices)
-
-
-# -- the learned baseline
-
-
-def _look_inputs(part: Part, looks: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The inputs `[look, input]` of what the truncated saw last, in the order of `np.argwhere(looks)`."""
-    trajectory, spec = part.trajectory, part.spec
-    numbers = (np.cumsum(trajectory.truncated) - 1).reshape(trajectory.truncated.shape)
-    final: NDArray[np.float32] = trajectory.final_observations[part.grid(numbers)[looks]]
-    final = final[:, : spec.agent.observation_size]
-    if not spec.identified:
-        return final
-    agent = np.argwhere(looks)[:, 1] % len(part.agents)
-    places = np.array([spec.agents.index(number) for number in part.agents])[agent]
-    return np.concatenate([final, np.eye(len(spec.agents), dtype=np.float32)[places]], axis=1)
-
-
-def _no_grad_value(network: Network, inputs: Tensor, lives: Lives) -> Tensor:
-    with torch.no_grad():
-        value = network.forward(inputs, lives).value
-    if value is None:
-        raise ValueError("the slow copy has no value")
-    return value
-
-
-def _spread(
-    values: Tensor, lives: Lives, real: NDArray[np.bool_], acted: NDArray[np.bool_], looks: NDArray[np.bool_] | None
-) -> tuple[Values, Values]:
-    """Packed values back on the grid: `[time, row]` at the steps acted at, and `[time, row]` at the last looks."""
-    exact = values.double().cpu().numpy()
-    at_steps, at_looks = np.zeros(acted.shape), np.zeros(acted.shape)
-    if lives.steps is None:
-        return exact.reshape(acted.shape), at_looks
-    at_steps.ravel()[lives.steps[real]] = exact[real]
-    if looks is not None and looks.any():
-        flat = np.zeros(int(looks.sum()))
-        flat[lives.steps[~real] - acted.size] = exact[~real]
-        at_looks[looks] = flat
-    return at_steps, at_looks
-
-
-def _targets(part: Part, values: tuple[Values, Values], acted: NDArray[np.bool_], config: Config) -> Values:
-    """What the value is fitted to, `[time, row]`."""
-    discount = config.loss.discount
-    truncated = part.grid(part.trajectory.truncated)
-    ended = part.grid(part.trajectory.terminated) | truncated
-    after_death = np.broadcast_to(part.team_tail, part.returns.shape).reshape(acted.shape)
-    tails = np.where(truncated, discount * values[1], after_death)
-    rewards = part.rewards.reshape(acted.shape)
-    if config.value.steps is not None:
-        return step_returns(rewards, values[0], acted, ended, tails, discount, config.value.steps)
-    return lambda_returns(rewards, values[0], acted, ended, tails, discount, config.value.trace)
-
-
-# -- from tasks to a batch
-
-
-def life_weights(lives: Lives, real: NDArray[np.bool_], reduction: str) -> Tensor:
-    """`[acted step]`: 1, or with `agent_mean` one over the acted steps of the step's life."""
-    if reduction != "agent_mean":
-        return torch.ones(1)
-    life = lives.life_of_step[real]
-    return torch.from_numpy(1.0 / np.bincount(life)[life])
 
 
 def divisor(spec: PolicySpec, sums: Sequence[PolicySums], environment: EnvironmentSpec, config: Config) -> float:
@@ -359,23 +223,3 @@ def reduce(network: Network, sums: Sequence[PolicySums], z: float) -> Tensor:
         if part.gradient is not None:
             total += part.gradient
     return (total / z).to(network.flat.dtype)
-
-
-def signal_to_noise(sums: Sequence[PolicySums]) -> float:
-    """`|mean|^2 / variance of the mean` of the tasks' gradients: below 1 an update is mostly noise; NaN for one
-    task."""
-    gradients = [part.gradient.double() for part in sums if part.gradient is not None]
-    if len(gradients) < 2:
-        return float("nan")
-    stacked = torch.stack(gradients)
-    variance = float(stacked.var(dim=0).sum()) / len(gradients)
-    return float(stacked.mean(dim=0).square().sum()) / max(variance, 1e-300)
-
-
-def explained_variance(sums: Sequence[PolicySums]) -> float:
-    """`1 - Var(return - baseline) / Var(return)`: 1 for a perfect baseline, 0 for none."""
-    credit, residual = (
-        sum(parts, np.zeros(3)) for parts in zip(*((p.statistics.credit, p.residual) for p in sums), strict=True)
-    )
-    variance = [total[2] / max(total[0], 1.0) - (total[1] / max(total[0], 1.0)) ** 2 for total in (credit, residual)]
-    return float(1.0 - variance[1] / variance[0]) if variance[0] > 0.0 else float("nan")

@@ -20,8 +20,9 @@ from common.sharing import PolicySpec
 from common.task import version_for
 from common.trajectory import Trajectory
 from common.weights import PolicyVersion, Tensors, make
-from learner import gradient, optimiser
-from learner.gradient import Figures, PolicySums
+from learner import gradient, optimiser, quality
+from learner.figures import Figures, add_figures, figures, mean_returns
+from learner.gradient import PolicySums
 from learner.network import Network, initialise
 from learner.optimiser import Clipped
 from learner.statistics import Statistics
@@ -146,7 +147,7 @@ class Training:
                 self._slow if self._has_slow else None,
                 agents,
             ),
-            gradient.figures(trajectory, self.environment, self.config),
+            figures(trajectory, self.environment, self.config),
             trajectory if self.config.loss.reduction == "sequential" else None,
         )
 
@@ -225,10 +226,10 @@ class Training:
             mixed_return=returns[2],
             gradient_norm=sqrt(sum(step.norm**2 for step in steps)),
             clipped=sum(step.shortened for step in steps) / len(steps),
-            signal_to_noise=float(np.mean([gradient.signal_to_noise(sums) for sums in per_policy])),
+            signal_to_noise=float(np.mean([quality.signal_to_noise(sums) for sums in per_policy])),
             loss=sum(part.loss for part in parts) / count,
             entropy=sum(part.entropy for part in parts) / count,
-            explained_variance=float(np.mean([gradient.explained_variance(sums) for sums in per_policy])),
+            explained_variance=float(np.mean([quality.explained_variance(sums) for sums in per_policy])),
             disagreement=max(part.disagreement for part in parts),
             ratio_mean=sum(part.ratio for part in parts) / count,
             ratio_max=max(part.ratio_max for part in parts),
@@ -280,21 +281,3 @@ def find_device(name: str) -> torch.device:
             raise ConfigError(f"device is {name!r}, but torch sees {count} CUDA devices here; use cpu")
         torch.use_deterministic_algorithms(True)
     return device
-
-
-def add_figures(parts: Sequence[Figures]) -> Figures:
-    """The figures of several tasks together."""
-    return Figures(
-        episodes=sum(part.episodes for part in parts),
-        env_steps=sum(part.env_steps for part in parts),
-        agent_steps=sum(part.agent_steps for part in parts),
-        individual_return=sum(part.individual_return for part in parts),
-        team_return=sum(part.team_return for part in parts),
-    )
-
-
-def mean_returns(total: Figures, config: Config, update: int) -> tuple[float, float, float]:
-    """Individual, team and mixed return per episode, the last by the weights in force at `update`."""
-    individual, team = total.individual_return / total.episodes, total.team_return / total.episodes
-    mixed = value_at(config.reward.individual, update) * individual + value_at(config.reward.team, update) * team
-    return individual, team, mixed

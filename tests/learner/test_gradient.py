@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from learner import gradient
+from learner.figures import figures
 from learner.network import Network
 from learner.statistics import Statistics
 from tests import reference
@@ -188,7 +189,7 @@ def test_nobody_acting_by_a_policy_is_no_gradient_and_no_division_by_zero(script
 def test_figures_count_undiscounted_returns_of_lives_and_the_team_once_per_agent(script: Script) -> None:
     game = Game.of(script, configured())
     played = game.play()
-    found = gradient.figures(played, game.spec, game.config)
+    found = figures(played, game.spec, game.config)
     assert found.episodes == 4 and found.env_steps == script.lengths.sum()
     assert found.agent_steps == script.present.sum()
     own = sum(float(reward) for reward in script.rewards[script.alive])

@@ -1,0 +1,30 @@
+"""How good a batch's gradient is: its signal against its noise, and how much of the returns its baseline explains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from learner.gradient import PolicySums
+
+
+def signal_to_noise(sums: Sequence[PolicySums]) -> float:
+    """`|mean|^2 / variance of the mean` of the tasks' gradients: below 1 an update is mostly noise; NaN for one
+    task."""
+    gradients = [part.gradient.double() for part in sums if part.gradient is not None]
+    if len(gradients) < 2:
+        return float("nan")
+    stacked = torch.stack(gradients)
+    variance = float(stacked.var(dim=0).sum()) / len(gradients)
+    return float(stacked.mean(dim=0).square().sum()) / max(variance, 1e-300)
+
+
+def explained_variance(sums: Sequence[PolicySums]) -> float:
+    """`1 - Var(return - baseline) / Var(return)`: 1 for a perfect baseline, 0 for none."""
+    credit, residual = (
+        sum(parts, np.zeros(3)) for parts in zip(*((p.statistics.credit, p.residual) for p in sums), strict=True)
+    )
+    variance = [total[2] / max(total[0], 1.0) - (total[1] / max(total[0], 1.0)) ** 2 for total in (credit, residual)]
+    return float(1.0 - variance[1] / variance[0]) if variance[0] > 0.0 else float("nan")
