@@ -83,6 +83,18 @@ def build_parser() -> argparse.ArgumentParser:
     _add_credentials(health, "show, and ask of the other side")
     health.set_defaults(run=_later("chorus.health"))
 
+    diff = commands.add_parser("diff", help="compare two runs, to the first update at which they part")
+    diff.add_argument("first", type=Path, metavar="RUN_A", help="run folder")
+    diff.add_argument("second", type=Path, metavar="RUN_B", help="run folder")
+    diff.set_defaults(run=_later("chorus.diff"))
+
+    replay = commands.add_parser("replay", help="play one task of a run again, from its run folder alone")
+    replay.add_argument("dir", type=Path, metavar="RUN", help="run folder")
+    replay.add_argument("--update", type=int, required=True, metavar="U", help="the update that it belongs to")
+    replay.add_argument("--task", type=int, required=True, metavar="J", help="its place in the batch")
+    replay.add_argument("--gif", type=Path, metavar="FILE", help="also film its first episode")
+    replay.set_defaults(run=_later("chorus.replay"))
+
     certs = commands.add_parser("certs", help="make certificates for mutual TLS: an authority, a learner's, an actor's")
     certs.add_argument("dir", type=Path, metavar="DIR", help="folder for them, made if need be")
     certs.add_argument(
@@ -124,6 +136,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
     parser.add_argument(
         "--mixed-arithmetic", action="store_true", help="let unlike machines play together; not reproducible"
+    )
+    parser.add_argument(
+        "--audit", metavar="SHARE", help="audit.share: run this share of tasks twice, on unlike actors, and compare"
     )
     parser.add_argument("--init-from", type=Path, metavar="RUN", help="start from the final weights of another run")
 
@@ -232,6 +247,7 @@ def _settings(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # C
         "seed": options.seed,
         "lag": options.lag,
         "device": options.device,
+        "audit.share": options.audit,
         "mixed_arithmetic": "true" if options.mixed_arithmetic else None,
     }
     for key, value in shortcuts.items():

@@ -13,7 +13,10 @@ from common.config import Config
 from common.environments import make
 from common.sharing import divide
 from common.task import Purpose, Task
+from common.trajectory import Trajectory
 from common.weights import PolicyVersion
+
+Picture = NDArray[np.uint8]
 
 FRAME_MILLISECONDS = 100
 LAST_FRAME_MILLISECONDS = 1500
@@ -22,18 +25,30 @@ LAST_FRAME_MILLISECONDS = 1500
 def film(config: Config, policy: PolicyVersion, path: Path, seed: int, greedy: bool = False) -> bool:
     """Play one fresh episode and write it as a GIF; return False if the environment has no pictures."""
     environment = make(config.environment.spec, render=True)
-    pictures: list[NDArray[np.uint8]] = []
+    try:
+        player = Player(environment, divide(environment.spec, config.sharing), seed, greedy)
+        _, pictures = shoot(player, policy, Task(0, Purpose.EVALUATION, 0), 1)
+    finally:
+        environment.close()
+    return write_gif(pictures, path)
+
+
+def shoot(
+    player: Player, policy: PolicyVersion, task: Task, episodes: int, filming: bool = True
+) -> tuple[Trajectory, list[Picture]]:
+    """Play a task and take a picture of its first episode at every step, if there are any to be had."""
+    pictures: list[Picture] = []
 
     def on_frame() -> None:
-        picture = environment.render()
+        picture = player.environment.render() if filming else None
         if picture is not None:
             pictures.append(picture.copy())
 
-    try:
-        player = Player(environment, divide(environment.spec, config.sharing), seed, greedy)
-        player.play(policy, Task(0, Purpose.EVALUATION, 0), 1, on_frame=on_frame)
-    finally:
-        environment.close()
+    return player.play(policy, task, episodes, on_frame=on_frame), pictures
+
+
+def write_gif(pictures: list[Picture], path: Path) -> bool:
+    """Write pictures as a GIF; return False if there are none."""
     if not pictures:
         return False
     first, *rest = [Image.fromarray(picture).convert("P", palette=Image.Palette.ADAPTIVE) for picture in pictures]

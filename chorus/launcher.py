@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import IO
 
 from common.credentials import Credentials
+from learner.process import Serving
 
 log = logging.getLogger("chorus.launcher")
 
@@ -18,25 +19,19 @@ STOP_SECONDS = 5.0
 REFUSED = 1
 """An actor's exit code when it says itself why it cannot play."""
 REFUSALS_ALLOWED = 5
+AUDIT_SECONDS = 0.1
 
 
 class Launcher:
-    """The actor processes of one `chorus train`."""
+    """The actor processes that a learner's own command starts: those of `chorus train`, and now and then an auditor."""
 
     def __init__(
-        self,
-        address: str,
-        count: int,
-        spec: str,
-        credentials: Credentials,
-        log_file: IO[str],
-        on_fault: Callable[[str], None],
+        self, serving: Serving, count: int, credentials: Credentials, log_file: IO[str], on_fault: Callable[[str], None]
     ) -> None:
-        """`count` actors for the learner at HOST:PORT that may play `spec`, their log lines going to `log_file`;
-        `on_fault` is told if one of them says again and again that it cannot play."""
-        self._address = address
+        """`count` actors, their log lines going to `log_file`; `on_fault` is told if one of them says again and again
+        that it cannot play."""
+        self._serving = serving
         self._count = count
-        self._allowed = spec.partition("?")[0]
         self._environment = os.environ | credentials.environment()
         self._log_file = log_file
         self._on_fault = on_fault
@@ -44,7 +39,9 @@ class Launcher:
 
     def start(self) -> None:
         """Start them all."""
-        self._keepers = [asyncio.create_task(self._keep(number)) for number in range(self._count)]
+        self._keepers = [asyncio.create_task(self._keep(f"actor-{number}")) for number in range(self._count)]
+        if self._serving.config.audit.share:
+            self._keepers.append(asyncio.create_task(self._audit()))
 
     async def stop(self) -> None:
         """End them all: first kindly, then by force."""
@@ -52,39 +49,46 @@ class Launcher:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
-    async def _keep(self, number: int) -> None:
+    async def _keep(self, name: str) -> None:
         """One actor, started again if it dies."""
         refusals = 0
         while True:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "chorus",
-                "actor",
-                "--learner",
-                self._address,
-                "--name",
-                f"actor-{number}",
-                "--parent",
-                str(os.getpid()),
-                "--allow-env",
-                self._allowed,
-                env=self._environment,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=self._log_file,
-                stderr=self._log_file,
-            )
+            process = await self._begin(name)
             try:
                 code = await process.wait()
-            except asyncio.CancelledError:
+            finally:
                 await _end(process)
-                raise
-            log.warning("actor ended, starting it again", extra={"actor": f"actor-{number}", "code": code})
+            log.warning("actor ended, starting it again", extra={"actor": name, "code": code})
             refusals = refusals + 1 if code == REFUSED else 0
             if refusals == REFUSALS_ALLOWED:
-                self._on_fault(f"actor-{number} ended {refusals} times because it cannot play; its log says why")
+                self._on_fault(f"{name} ended {refusals} times because it cannot play; its log says why")
                 return
             await asyncio.sleep(RESTART_SECONDS)
+
+    async def _audit(self) -> None:
+        """A fresh actor for audits whenever there is no other than the one that is audited."""
+        while True:
+            await asyncio.sleep(AUDIT_SECONDS)
+            if not self._serving.stranded():
+                continue
+            process = await self._begin("auditor", "--only-audits")
+            try:
+                while self._serving.auditing() and process.returncode is None:
+                    await asyncio.sleep(AUDIT_SECONDS)
+            finally:
+                await _end(process)
+
+    async def _begin(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
+        address = f"127.0.0.1:{self._serving.port}"
+        allowed = self._serving.config.environment.spec.partition("?")[0]
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "chorus", "actor", "--learner", address, "--name", name),
+            *("--parent", str(os.getpid()), "--allow-env", allowed, *arguments),
+            env=self._environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._log_file,
+            stderr=self._log_file,
+        )
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import signal
+import sys
 
+from chorus.launcher import Launcher
 from common import logs
 from common.config import Config
 from learner.process import Listening, Serving, serve
+
+log = logging.getLogger("chorus.learner")
 
 
 def learn(config: Config, options: argparse.Namespace) -> int:
@@ -17,11 +22,19 @@ def learn(config: Config, options: argparse.Namespace) -> int:
     listening = Listening(options.listen, options.metrics_port, options.metrics_host, options.credentials)
 
     async def main() -> None:
+        launchers: list[Launcher] = []
+
         def on_start(serving: Serving) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, serving.stop)
+            launchers.append(Launcher(serving, 0, listening.credentials, sys.stderr, log.error))
+            launchers[0].start()
 
-        await serve(config, options.out, listening, options.init_from, on_start)
+        try:
+            await serve(config, options.out, listening, options.init_from, on_start)
+        finally:
+            for launcher in launchers:
+                await launcher.stop()
 
     asyncio.run(main())
     return 0

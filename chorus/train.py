@@ -59,8 +59,7 @@ async def _train(config, out, actors, listening, init_from, log_file) -> bool:  
             faults.append(fault)
             serving.stop()
 
-        spec = config.environment.spec
-        launchers.append(Launcher(f"127.0.0.1:{serving.port}", actors, spec, listening.credentials, log_file, on_fault))
+        launchers.append(Launcher(serving, actors, listening.credentials, log_file, on_fault))
         launchers[0].start()
         views.append(View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
 

@@ -184,7 +184,8 @@ class LearnerConfig(Section, frozen=True):
 
     Attributes:
         workers: threads that compute gradients, each a task at a time; None for as many as the machine has cores.
-        task_timeout: seconds after which a task whose duration nobody knows yet is given to another actor.
+        task_timeout: seconds without a single step after which an actor counts as hanging; also the deadline of a task
+            while no task's duration is known.
     """
 
     workers: Positive | None = None
@@ -197,10 +198,13 @@ class CheckpointConfig(Section, frozen=True):
     Attributes:
         every: updates between checkpoints.
         keep: how many of the newest stay on disk.
+        archive: every so many checkpoints one stays for ever. `chorus replay` plays on from the one before the update
+            that it is asked for, so this is what it costs: disk against waiting.
     """
 
     every: Positive = 50
     keep: Positive = 3
+    archive: Positive = 20
 
 
 class EvaluateConfig(Section, frozen=True):
@@ -215,6 +219,18 @@ class EvaluateConfig(Section, frozen=True):
     every: Count = 0
     episodes: Positive = 100
     greedy: bool = False
+
+
+class AuditConfig(Section, frozen=True):
+    """Tasks that are run a second time on another actor, to see that both come out equal.
+
+    Attributes:
+        share: of the training tasks, 0 to 1; a batch waits for its audits.
+        stop: end the run when two do not.
+    """
+
+    share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
+    stop: bool = False
 
 
 class Config(Section, frozen=True):
@@ -242,6 +258,7 @@ class Config(Section, frozen=True):
     learner: LearnerConfig = LearnerConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    audit: AuditConfig = AuditConfig()
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     updates: Positive = 400
     lag: Count = 0

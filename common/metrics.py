@@ -72,6 +72,9 @@ class LearnerMetrics:
         )
         self.learning_rate = Gauge("chorus_learning_rate", "Learning rate of the last step.", registry=to)
         self.tasks = Counter("chorus_tasks", "Leases that ended, by outcome.", ["outcome"], registry=to)
+        self.audits = Counter(
+            "chorus_audits", "Tasks run a second time on another actor, by result.", ["result"], registry=to
+        )
         self.leases = Counter("chorus_leases", "Leases granted.", registry=to)
         self.task_seconds = Histogram(
             "chorus_task_duration_seconds", "From a lease to its trajectory.", buckets=TASK_SECONDS, registry=to

@@ -23,7 +23,8 @@ DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "int32": np.dtyp
 
 def task_name(task: Task) -> pb.TaskName:
     """The message that names a task."""
-    return pb.TaskName(purpose=cast("pb.Purpose", int(task.purpose)), update=task.update, index=task.index)
+    purpose = Purpose.TRAINING if task.purpose is Purpose.AUDIT else task.purpose
+    return pb.TaskName(purpose=cast("pb.Purpose", int(purpose)), update=task.update, index=task.index)
 
 
 def read_task(name: pb.TaskName) -> Task:
@@ -32,10 +33,9 @@ def read_task(name: pb.TaskName) -> Task:
     Raises:
         MalformedData: its purpose is none.
     """
-    try:
-        return Task(name.update, Purpose(name.purpose), name.index)
-    except ValueError as fault:
-        raise MalformedData(f"task purpose {name.purpose} is none that this version knows") from fault
+    if name.purpose not in (pb.PURPOSE_TRAINING, pb.PURPOSE_EVALUATION):
+        raise MalformedData(f"task purpose {name.purpose} is none that this version knows")
+    return Task(name.update, Purpose(name.purpose), name.index)
 
 
 def trajectory_chunks(trajectory: Trajectory) -> Iterator[pb.TrajectoryChunk]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from common.config import CheckpointConfig
 from common.errors import MalformedData, RunFolderError
 from common.weights import PolicyVersion, Tensors, check
 
@@ -77,8 +78,8 @@ def write_aside(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
-def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
-    """Write a checkpoint and remove all but the newest `keep`.
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, config: CheckpointConfig) -> Path:
+    """Write a checkpoint and remove all but the newest and those that are to stay for ever.
 
     Raises:
         OSError: it cannot be written; older ones are untouched.
@@ -91,8 +92,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     metadata = {"counters": counters, "sha256": _digest(counters, tensors)}
     path = folder / f"{checkpoint.counters.update:08d}.safetensors"
     write_aside(path, save(tensors, metadata=metadata))
-    for old in _files(folder)[:-keep]:
-        old.unlink()
+    for old in checkpoint_files(folder)[: -config.keep]:
+        if int(old.stem) % (config.every * config.archive):
+            old.unlink()
     return path
 
 
@@ -105,7 +107,7 @@ def load_newest(folder: Path) -> Checkpoint | None:
     for leftover in folder.glob(".*.part"):
         log.warning("removing an unfinished checkpoint", extra={"file": leftover.name})
         leftover.unlink()
-    files = _files(folder)
+    files = checkpoint_files(folder)
     for path in reversed(files):
         try:
             return load(path)
@@ -150,7 +152,8 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(counters, versions, optimiser)
 
 
-def _files(folder: Path) -> list[Path]:
+def checkpoint_files(folder: Path) -> list[Path]:
+    """The checkpoints in a folder, by update."""
     return sorted(folder.glob("[0-9]*.safetensors"))
 
 

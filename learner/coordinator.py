@@ -25,9 +25,10 @@ from common.metrics import LearnerMetrics
 from common.task import Purpose, Task
 from common.trajectory import Trajectory, digest, validate
 from common.weights import PolicyVersion
+from learner.audit import FirstRun, audit_of, first_difference, is_audited
 from learner.checkpoint import Checkpoint, Counters, save_checkpoint
 from learner.figures import Figures, add_figures, figures, mean_returns
-from learner.ledger import Ledger, Verdict
+from learner.ledger import Ledger, NotLeased, Verdict
 from learner.run_folder import RunFolder
 from learner.training import TaskSums, Training, UpdateReport
 
@@ -85,6 +86,8 @@ class Coordinator:
         self.metrics = metrics
         self.refused = 0
         self.remarks = folder.remarks
+        self.audited = 0
+        self.unequal = 0
         self.last_progress = time.monotonic()
         self.state = "waiting for actors"
         self.last: Progress | None = None
@@ -97,6 +100,7 @@ class Coordinator:
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, Figures] = {}
         self._players: dict[Task, tuple[str, str]] = {}
+        self._audits: dict[Task, FirstRun] = {}
         self._early: list[Trajectory] = []
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
@@ -110,9 +114,9 @@ class Coordinator:
 
     # -- what actors cause
 
-    def join(self, subscriber: Subscriber) -> None:
-        """An actor is ready to play."""
-        self.ledger.join(subscriber.name)
+    def join(self, subscriber: Subscriber, only_audits: bool = False, auditor: bool = True) -> None:
+        """An actor is ready to play: anything, or only audits, or anything but audits."""
+        self.ledger.join(subscriber.name, only_audits, auditor)
         self._subscribers[subscriber.name] = subscriber
         self.metrics.actors.set(len(self._subscribers))
         if self.state == "waiting for actors":
@@ -133,8 +137,25 @@ class Coordinator:
         self._idle[name] = None
         self._dispatch()
 
+    def leased(self, name: str, task: Task) -> Task:
+        """The lease that an actor's message about a task is about: the task's own, else its audit's.
+
+        Raises:
+            NotLeased: it holds neither.
+        """
+        leases = self.ledger.actors[name].leases
+        for candidate in (task, audit_of(task)):
+            if candidate in leases:
+                return candidate
+        raise NotLeased(f"{name!r} holds no lease on {task}")
+
     def fail(self, name: str, task: Task, error: str, traceback: str) -> None:
-        """An actor could not play a task."""
+        """An actor could not play a task.
+
+        Raises:
+            NotLeased: the actor was not given that task.
+        """
+        task = self.leased(name, task)
         verdict = self.ledger.fail(name, task)
         self.metrics.tasks.labels("failed").inc()
         log.warning("task failed", extra={"actor": name, "task": str(task), "error": error})
@@ -143,7 +164,7 @@ class Coordinator:
             self._stop_for(
                 TrainingFault(
                     f"{task} failed on three tries (seed {self.config.seed}); the last one:\n{error}\n{traceback}"
-                    + (f"To see it again: {again}" if task.purpose is Purpose.TRAINING else "")
+                    + (f"To see it again: {again}" if task.purpose is not Purpose.EVALUATION else "")
                 )
             )
         self._dispatch()
@@ -166,25 +187,33 @@ class Coordinator:
             MalformedData: the trajectory breaks the rules, or is not what was sent; nothing of it is kept.
             NotLeased: the actor was not given that task.
         """
-        if trajectory.task not in self.ledger.actors[name].leases or not self.ledger.is_open(trajectory.task):
-            return self._account(name, trajectory, "")
-        await self._in_thread(self._intake, self._inspect, trajectory, announced)
-        return self._account(name, trajectory, announced)
+        task = self.leased(name, trajectory.task)
+        if self.ledger.is_open(task):
+            await self._in_thread(self._intake, self._inspect, trajectory, announced)
+        return self._account(name, task, trajectory, announced)
 
     def _inspect(self, trajectory: Trajectory, announced: str) -> None:
         if digest(trajectory) != announced:
             raise Corrupted(f"{trajectory.task} did not arrive as it was sent: its digest is not the announced one")
         validate(trajectory, self.environment, self.config.episodes)
 
-    def _account(self, name: str, trajectory: Trajectory, hashed: str) -> Verdict:
-        task, now = trajectory.task, time.monotonic()
+    def _account(self, name: str, task: Task, trajectory: Trajectory, hashed: str) -> Verdict:
+        now = time.monotonic()
         since = self.ledger.actors[name].leases.get(task, now)
         verdict = self.ledger.complete(name, task, now)
         self.metrics.tasks.labels("completed" if verdict is Verdict.KEPT else "repeated").inc()
         self.metrics.task_seconds.observe(now - since)
         if verdict is Verdict.KEPT:
             self._progressed()
+            if task.purpose is Purpose.AUDIT:
+                self._compare(self._audits[task], FirstRun(name, hashed, trajectory))
+                self._changed.set()
+                return verdict
             self._players[task] = name, hashed
+            if self.ledger.actors[name].auditor and is_audited(self.config.seed, self.config.audit.share, task):
+                self._audits[audit_of(task)] = FirstRun(name, hashed, trajectory)
+                self.ledger.open([audit_of(task)], barred=name)
+                self._dispatch()
             if task.purpose is Purpose.EVALUATION:
                 self._evaluated[task] = figures(trajectory, self.environment, self.config)
                 self._changed.set()
@@ -193,6 +222,35 @@ class Coordinator:
             else:
                 self._early.append(trajectory)
         return verdict
+
+    def _compare(self, first: FirstRun, second: FirstRun) -> None:
+        """See that a task came out equal on two actors; if not, say so and stop if that is wanted."""
+        self.audited += 1
+        equal = first.digest == second.digest
+        self.metrics.audits.labels("equal" if equal else "unequal").inc()
+        if equal:
+            return
+        self.unequal += 1
+        task = first.trajectory.task
+        where = first_difference(first.trajectory, second.trajectory) or "nothing but the digest"
+        finding = f"{task} came out differently on {first.actor!r} and {second.actor!r}: {where}"
+        log.error(
+            "audit failed",
+            extra={"task": str(task), "first": first.actor, "second": second.actor, "difference": where},
+        )
+        self.doubt(f"audit: {finding}")
+        if self.config.audit.stop:
+            self._stop_for(TrainingFault(f"audit: {finding}; the environment or one of these hosts draws on its own"))
+
+    @property
+    def stranded(self) -> bool:
+        """Whether an audit waits and nobody connected may play it."""
+        return any(self.ledger.is_open(task) and self.ledger.stranded(task) for task in self._audits)
+
+    @property
+    def auditing(self) -> bool:
+        """Whether an audit is not done."""
+        return any(self.ledger.is_open(task) for task in self._audits)
 
     # -- the loop
 
@@ -241,7 +299,8 @@ class Coordinator:
             TrainingFault: the sums do not agree.
         """
         counts = self.ledger.counts
-        log.info("accounts", extra={**vars(counts), "refused": self.refused, "balanced": counts.balanced})
+        audits = {"audited": self.audited, "unequal": self.unequal}
+        log.info("accounts", extra={**vars(counts), **audits, "refused": self.refused, "balanced": counts.balanced})
         held = sum(len(record.leases) for record in self.ledger.actors.values())
         if not counts.balanced or counts.outstanding != held:
             raise TrainingFault(f"the accounts of tasks do not agree: {counts}, {held} held; this is a bug in Chorus")
@@ -279,7 +338,10 @@ class Coordinator:
         training = [task for task in tasks if task.purpose is Purpose.TRAINING]
         sums = [self._sums.pop(task) for task in training]
         report = await self._in_thread(self._gradients, self.training.apply, sums)
-        self.ledger.close(tasks)
+        audits = [audit for audit in self._audits if audit.update == update]
+        self.ledger.close([*tasks, *audits])
+        for audit in audits:
+            del self._audits[audit]
         opening = update + 1 + self.config.lag
         if opening < self.config.updates:
             self.ledger.open(self._tasks(opening))
@@ -387,7 +449,7 @@ class Coordinator:
         )
         checkpoint = Checkpoint(counters, dict(self.training.versions), self.training.optimiser_state)
         await self._in_thread(
-            self._intake, save_checkpoint, self._folder.checkpoints, checkpoint, self.config.checkpoint.keep
+            self._intake, save_checkpoint, self._folder.checkpoints, checkpoint, self.config.checkpoint
         )
         self._saved = self.training.update
         self.metrics.checkpoint_time.set_to_current_time()

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from common.task import Task
+from common.task import Purpose, Task
 
 FAILURES_ALLOWED = 3
 BACKUP_AFTER = 3.0
@@ -60,11 +60,15 @@ class ActorRecord:
     """What the ledger knows of one actor.
 
     Attributes:
+        only_audits: it takes nothing but audits.
+        auditor: it may take audits; one whose arithmetic is not the run's may not.
         leases: the tasks it holds, each with the time of the lease.
         overdue: those of them that are past their deadline: nobody counts on it any more.
         completed: how many of its answers were kept.
     """
 
+    only_audits: bool = False
+    auditor: bool = True
     leases: dict[Task, float] = field(default_factory=dict)
     overdue: set[Task] = field(default_factory=set)
     completed: int = 0
@@ -80,6 +84,7 @@ class _Entry:
         late: a holder has been slow, and nobody was sent to help since.
         holders: who plays it and is not past the deadline.
         failures: who failed at it, in order.
+        barred: who may not have it: the one whose answer an audit checks.
     """
 
     pending: bool = True
@@ -87,6 +92,7 @@ class _Entry:
     late: bool = False
     holders: set[str] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
+    barred: str = ""
 
 
 class Ledger:
@@ -106,12 +112,12 @@ class Ledger:
 
     # -- tasks
 
-    def open(self, tasks: Iterable[Task]) -> None:
-        """Make tasks available to be leased."""
+    def open(self, tasks: Iterable[Task], barred: str = "") -> None:
+        """Make tasks available to be leased, to anybody but `barred`."""
         for task in tasks:
             if task in self._entries:
                 raise ValueError(f"{task} is open already")
-            self._entries[task] = _Entry()
+            self._entries[task] = _Entry(barred=barred)
             self._open[task.update] = self._open.get(task.update, 0) + 1
             heapq.heappush(self._pending, task)
 
@@ -143,11 +149,11 @@ class Ledger:
         """The actors that have joined and not left, by id."""
         return self._actors
 
-    def join(self, actor: str) -> None:
+    def join(self, actor: str, only_audits: bool = False, auditor: bool = True) -> None:
         """An actor is there and may lease."""
         if actor in self._actors:
             raise ValueError(f"actor {actor!r} has joined already")
-        self._actors[actor] = ActorRecord()
+        self._actors[actor] = ActorRecord(only_audits, auditor)
 
     def leave(self, actor: str) -> list[Task]:
         """An actor is gone; return the tasks that are pending again because of it."""
@@ -214,6 +220,11 @@ class Ledger:
         self._release(actor, task)
         return Verdict.GIVEN_UP if len(entry.failures) >= FAILURES_ALLOWED else Verdict.RETRIED
 
+    def stranded(self, task: Task) -> bool:
+        """Whether a task waits and there is nobody who may have it."""
+        entry = self._entries[task]
+        return entry.pending and not any(self._eligible(actor, task, entry) for actor in self._actors)
+
     def next_alarm(self) -> float | None:
         """When a lease will next be late or past its deadline; idle actors should ask again then."""
         return self._alarms[0][0] if self._alarms else None
@@ -262,11 +273,19 @@ class Ledger:
 
     def _welcome(self, actor: str, task: Task, entry: _Entry) -> bool:
         """Whether an actor may have a task: it has not got it, nor failed at it while another might do better."""
-        if task in self._actors[actor].leases:
+        if task in self._actors[actor].leases or not self._eligible(actor, task, entry):
             return False
         return actor not in entry.failures or not any(
-            name not in entry.failures and not record.overdue for name, record in self._actors.items()
+            name not in entry.failures and not record.overdue and self._eligible(name, task, entry)
+            for name, record in self._actors.items()
         )
+
+    def _eligible(self, actor: str, task: Task, entry: _Entry) -> bool:
+        """Whether an actor is of the kind that such a task is for."""
+        record = self._actors[actor]
+        if task.purpose is Purpose.AUDIT:
+            return record.auditor and actor != entry.barred
+        return not record.only_audits
 
     def _ring_alarms(self, now: float) -> None:
         while self._alarms and self._alarms[0][0] <= now:

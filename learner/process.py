@@ -42,6 +42,10 @@ class Serving:
     stop: Callable[[], None]
     """End after the step at work, with a checkpoint; call it from the learner's own loop."""
     status: Callable[[], pb.StatusReply]
+    stranded: Callable[[], bool]
+    """Whether an audit waits for an actor that is not there."""
+    auditing: Callable[[], bool]
+    """Whether an audit is not done."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ async def serve(
             first = first_version(config, policies, initial)
             training = Training(config, spec, policies, {0: first})
             checkpoint = Checkpoint(Counters(), training.versions, training.optimiser_state)
-            save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint.keep)
+            save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint)
         counters = checkpoint.counters
         training = Training(config, spec, policies, checkpoint.versions, counters.update, checkpoint.optimiser)
         folder.open_record(counters.metrics_bytes, counters.batches_bytes)
@@ -142,7 +146,18 @@ async def serve(
                     "updates": config.updates,
                 },
             )
-            on_start(Serving(run, config, port, counters.update, coordinator.stop, server.status))
+            on_start(
+                Serving(
+                    run,
+                    config,
+                    port,
+                    counters.update,
+                    coordinator.stop,
+                    server.status,
+                    lambda: coordinator.stranded,
+                    lambda: coordinator.auditing,
+                )
+            )
             finished = await coordinator.run()
             reason = pb.Goodbye.REASON_FINISHED if finished else pb.Goodbye.REASON_STOPPING
             await server.stop(reason)

@@ -220,6 +220,8 @@ class Server:
                 requeued=counts.requeued,
                 outstanding=counts.outstanding,
                 refused=coordinator.refused,
+                audited=coordinator.audited,
+                unequal=coordinator.unequal,
             ),
             reproducible=coordinator.reproducible,
             remarks=coordinator.remarks,
@@ -437,7 +439,7 @@ class Connection:
         self.name = hello.actor
         self.remark = printable(hello.remark[:1000])
         self._server.connections[self.name] = self
-        self._coordinator.join(self)
+        self._coordinator.join(self, hello.only_audits, auditor=not difference)
         log.info("actor joined", extra={"actor": self.name, "remark": self.remark})
         if hello.impure:
             self._coordinator.doubt(self.remark or "the environment is not reproducible")
@@ -469,9 +471,7 @@ class Connection:
 
     def _admit(self, chunk: pb.TrajectoryChunk) -> None:
         """See that a trajectory is wanted before its bytes are gathered."""
-        task = read_task(chunk.task)
-        if task not in self._coordinator.ledger.actors[self.name].leases:
-            raise NotLeased(f"{self.name!r} holds no lease on {task}")
+        task = self._coordinator.leased(self.name, read_task(chunk.task))
         version = version_for(task.update, self._coordinator.config.lag)
         if chunk.version != version:
             raise Unlawful(
