@@ -58,7 +58,7 @@ class Toy:
         if self._trouble == "hangs":
             while True:
                 time.sleep(0.1)
-        if self._trouble == "nan":
+        if self._trouble == "poisons":
             seen["a"][0] = np.nan
         if self._trouble == "host":  # a draw that no seed reaches, equal within a process
             seen["a"][0] = os.getpid() % 97
