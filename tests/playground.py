@@ -66,7 +66,7 @@ class Script:
         team_rewards: float32 `[time, episode]`.
         lengths: int32 `[episode]`.
         masks: bool `[time, episode, agent, choice]`; None if there are none.
-        choices: of each agent.
+        choices, bounds: of each agent's actions; one of the two is empty.
     """
 
     observations: FloatArray
@@ -80,6 +80,7 @@ class Script:
     lengths: IntArray
     masks: BoolArray | None
     choices: tuple[int, ...]
+    bounds: tuple[tuple[float, float], ...] = ()
 
     @property
     def time(self) -> int:
@@ -105,7 +106,9 @@ class Script:
     def spec(self, max_steps: int | None = None, team_reward: bool = True) -> EnvironmentSpec:
         """The specification of the environment that plays this."""
         size = self.observations.shape[-1]
-        agents = tuple(AgentSpec(f"agent_{number}", (size,), self.choices) for number in range(self.agents))
+        agents = tuple(
+            AgentSpec(f"agent_{number}", (size,), self.choices, self.bounds) for number in range(self.agents)
+        )
         return EnvironmentSpec("script", "script 1", agents, max_steps, team_reward, self.masks is not None)
 
 
@@ -117,6 +120,7 @@ def write_script(
     size: int = 3,
     choices: tuple[int, ...] = (3,),
     masked: bool = False,
+    bounds: tuple[tuple[float, float], ...] = (),
     dies: float = 0.15,
     cut: float = 0.1,
     born: float = 0.5,
@@ -144,7 +148,7 @@ def write_script(
                 living = living and not truncated[step, episode, agent]
     running = np.arange(time)[:, None] < lengths
     masks = None
-    if masked:
+    if masked and not bounds:
         masks = draws.random((*slots, sum(choices))) < 0.5
         starts = np.cumsum(choices) - choices
         for start, count in zip(starts, choices, strict=True):
@@ -162,7 +166,8 @@ def write_script(
         team_rewards=np.where(running, draws.normal(size=slots[:2]), GARBAGE).astype(np.float32),
         lengths=lengths,
         masks=masks,
-        choices=choices,
+        choices=() if bounds else choices,
+        bounds=bounds,
     )
 
 
@@ -177,6 +182,7 @@ def scripts(**given: st.SearchStrategy[Any]) -> st.SearchStrategy[Script]:
         "size": st.integers(1, 3),
         "choices": st.sampled_from([(2,), (3,), (5,), (2, 3), (1, 4)]),
         "masked": st.booleans(),
+        "bounds": st.just(()),
         "dies": chance,
         "cut": chance,
         "born": st.sampled_from([0.3, 0.6, 1.0]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log, pi
 
 import numpy as np
 import torch
@@ -86,8 +87,8 @@ def probabilities_of(logits: Tensor, choices: Sequence[int], mask: np.ndarray | 
     return found
 
 
-def policy_of(spec: PolicySpec, own: dict[str, Tensor], trajectory: Trajectory, life: Life) -> list[list[list[Tensor]]]:
-    """`[step][component][choice]`: the probabilities that a policy gives at each step of one life."""
+def outputs_of(spec: PolicySpec, own: dict[str, Tensor], trajectory: Trajectory, life: Life) -> list[Tensor]:
+    """`[step][output]`: what a policy's network says at each step of one life."""
     place = spec.agents.index(life.agent)
     identity = [float(other == place) for other in range(len(spec.agents))] if spec.identified else []
     size = spec.agent.observation_size
@@ -97,11 +98,36 @@ def policy_of(spec: PolicySpec, own: dict[str, Tensor], trajectory: Trajectory, 
         )
         for step in life.steps
     ]
-    masks = trajectory.action_masks
-    return [
-        probabilities_of(logits, spec.agent.choices, masks[step, life.episode, life.agent] if masks.size else None)
-        for step, logits in zip(life.steps, logits_of(own, inputs), strict=True)
-    ]
+    return logits_of(own, inputs)
+
+
+def gaussian_log_probability(mean: Tensor, log_std: Tensor, x: float, bounds: tuple[float, float]) -> Tensor:
+    """Of one continuous action, given before the squash `a = low + (tanh(x) + 1) (high - low) / 2`: the density of x
+    over the slope da/dx, with `1 - tanh(x)^2 = 4 / (e^x + e^-x)^2`."""
+    place = torch.tensor(x, dtype=torch.float64)
+    density = -((place - mean) ** 2) / (2.0 * torch.exp(log_std) ** 2) - log_std - 0.5 * log(2.0 * pi)
+    slope = log(4.0) - 2.0 * torch.log(torch.exp(place) + torch.exp(-place)) + log((bounds[1] - bounds[0]) / 2.0)
+    return density - slope
+
+
+def judge(spec: PolicySpec, own: dict[str, Tensor], trajectory: Trajectory, life: Life) -> list[tuple[Tensor, Tensor]]:
+    """For each step of a life the log-probability of the action taken, and the entropy."""
+    found = []
+    for step, outputs in zip(life.steps, outputs_of(spec, own, trajectory, life), strict=True):
+        taken = trajectory.actions[step, life.episode, life.agent]
+        if spec.agent.bounds:
+            parts = [
+                gaussian_log_probability(mean, log_std, float(x), bounds)
+                for mean, log_std, x, bounds in zip(outputs, own["log_std"], taken, spec.agent.bounds, strict=True)
+            ]
+            total = torch.stack([0.5 + 0.5 * log(2.0 * pi) + log_std for log_std in own["log_std"]]).sum()
+            found.append((torch.stack(parts).sum(), total))
+        else:
+            masks = trajectory.action_masks
+            mask = masks[step, life.episode, life.agent] if masks.size else None
+            chances = probabilities_of(outputs, spec.agent.choices, mask)
+            found.append((log_probability(chances, taken), entropy(chances)))
+    return found
 
 
 def log_probability(probabilities: list[list[Tensor]], actions: np.ndarray) -> Tensor:
@@ -206,14 +232,13 @@ def gradients(
                 lives += 1
                 steps += len(life.steps)
                 term = torch.zeros((), dtype=torch.float64)
-                for step, chances in zip(life.steps, policy_of(spec, own, trajectory, life), strict=True):
+                for step, (log_pi, spread) in zip(life.steps, judge(spec, own, trajectory, life), strict=True):
                     slot = step, life.episode, life.agent
-                    log_pi = log_probability(chances, trajectory.actions[slot])
                     rho = 1.0
                     if config.lag:
                         rho = float(torch.exp(log_pi.detach() - float(trajectory.log_probabilities[slot])))
                     clipped = 1.0 if config.loss.importance_clip is None else min(rho, config.loss.importance_clip)
-                    term = term + clipped * returns[slot] / scale * log_pi + bonus * entropy(chances)
+                    term = term + clipped * returns[slot] / scale * log_pi + bonus * spread
                 loss = loss - (term / len(life.steps) if config.loss.reduction == "agent_mean" else term)
         longest = environment.max_steps or 0
         z = {

@@ -162,10 +162,9 @@ def test_ratios_are_clipped_from_above_only_and_are_one_at_lag_zero(script: Scri
     ratios = []
     own = reference.parameters_of(game.version.tensors(), spec, game.config)
     for life in reference.lives_of(played):
-        for step, chances in zip(life.steps, reference.policy_of(spec, own, played, life), strict=True):
-            slot = step, life.episode, life.agent
-            log_pi = float(reference.log_probability(chances, played.actions[slot]).detach())
-            ratios.append(np.exp(log_pi - float(played.log_probabilities[slot])))
+        for step, (log_pi, _) in zip(life.steps, reference.judge(spec, own, played, life), strict=True):
+            behaviour = float(played.log_probabilities[step, life.episode, life.agent])
+            ratios.append(np.exp(float(log_pi.detach()) - behaviour))
     assert min(ratios) < 1.0 < 1.2 < max(ratios)
     tensors = game.version.tensors()
     network = Network.load(spec, game.config, doubled(tensors), CPU)
