@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from common.environment import BoolArray
 from common.trajectory import Trajectory
-from learner import gradient
+from learner import gradient, packed
 from learner.lives import Lives, pack
 from learner.network import Network
 from learner.statistics import Statistics
@@ -102,7 +102,7 @@ def test_lives_gone_wrong_do_not_go_unnoticed(broken: Packing, monkeypatch: pyte
     game = counting_game(eventful())
     played = game.play()
     assert learner_agrees(game, played)
-    monkeypatch.setattr(gradient, "pack", broken)
+    monkeypatch.setattr(packed, "pack", broken)
     assert not learner_agrees(game, played)
 
 
