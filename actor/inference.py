@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from actor.convolution import convolve
 from common.environment import BoolArray, FloatArray
-from common.layout import is_picture
 from common.sharing import PolicySpec
 from common.weights import Tensors
 
@@ -27,7 +26,7 @@ class Inference:
     def __init__(self, tensors: Tensors, spec: PolicySpec, rows: int) -> None:
         """Prepare `rows` rows of the policy whose tensors are named `spec.name/...`, all memories empty."""
         own = {name.removeprefix(f"{spec.name}/"): value for name, value in tensors.items()}
-        self._eyes = _Eyes(spec, own) if is_picture(spec) else None
+        self._eyes = _Eyes(spec, own) if "convolution0.weight" in own else None
         self._normal = (own["observation.mean"], own["observation.scale"]) if "observation.mean" in own else None
         self._encoder_weight = np.ascontiguousarray(own["encoder.weight"].T)
         self._encoder_bias = own["encoder.bias"]

@@ -75,12 +75,23 @@ def sample_gaussian(
     Returns:
         actions before the squash: float32 `[row, component]`; log-probabilities of the squashed ones: float32 `[row]`.
     """
-    noise = np.zeros_like(draws) if greedy else draws
-    actions = (means.T + np.exp(log_std) * noise).astype(np.float32)
+    actions = means.T if greedy else means.T + np.exp(log_std) * draws
+    actions = np.ascontiguousarray(actions, np.float32)
+    return actions, gaussian_score(means, log_std, bounds, actions)
+
+
+def gaussian_score(
+    means: FloatArray, log_std: FloatArray, bounds: tuple[tuple[float, float], ...], actions: FloatArray
+) -> FloatArray:
+    """Log-probabilities of squashed actions, float32 `[row]`, from `[row, component]` before the squash.
+
+    In float64: where a Gaussian is narrow or an action far out, float32 would lose most of the digits.
+    """
     half_widths = np.array([(high - low) / 2.0 for low, high in bounds])
-    density = -0.5 * np.square(noise, dtype=np.float64) - log_std - 0.5 * log(2.0 * pi)
-    scores: NDArray[np.float64] = (density - log_slope(actions.astype(np.float64)) - np.log(half_widths)).sum(axis=1)
-    return actions, scores.astype(np.float32)
+    spread, exact = log_std.astype(np.float64), actions.astype(np.float64)
+    density = -0.5 * np.square((exact - means.T) / np.exp(spread)) - spread - 0.5 * log(2.0 * pi)
+    scores: NDArray[np.float64] = (density - log_slope(exact) - np.log(half_widths)).sum(axis=1)
+    return scores.astype(np.float32)
 
 
 def log_slope(actions: NDArray[np.float64]) -> NDArray[np.float64]:

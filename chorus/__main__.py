@@ -64,6 +64,11 @@ def build_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--episodes", type=_positive, default=100, metavar="N", help="how many (%(default)s)")
     evaluate.add_argument("--seed", type=int, default=0, metavar="S", help="of these episodes (%(default)s)")
     evaluate.add_argument("--greedy", action="store_true", help="take the likeliest action instead of a sample")
+    evaluate.add_argument(
+        "--untrained",
+        metavar="AGENTS",
+        help="glob pattern of agents that play by the weights that the run began with; '*' for all",
+    )
     evaluate.add_argument("--gif", type=Path, metavar="FILE", help="also film one episode")
     evaluate.add_argument("--json", action="store_true", help="print JSON")
     evaluate.set_defaults(run=_evaluate)

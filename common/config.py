@@ -50,14 +50,15 @@ class RewardConfig(Section, frozen=True):
 
     Attributes:
         individual: weight of each agent's own reward.
-        team: weight of the team reward.
+        team: weight of the team reward. Left out, each part weighs 0.5 where an environment gives both; where it gives
+            one alone, that weighs 1, so that `mixed_return` is the environment's own.
         team_from: how a team reward is made of the agents' where the environment gives one number per agent and
             `environment.single_reward` is `team`: their `mean` or their `sum`.
         scale: `deviation` divides rewards by their running standard deviation; `none` leaves them.
     """
 
-    individual: Rate = 0.5
-    team: Rate = 0.5
+    individual: Rate | None = None
+    team: Rate | None = None
     team_from: Literal["mean", "sum"] = "mean"
     scale: Literal["none", "deviation"] = "none"
 
@@ -269,7 +270,7 @@ class Config(Section, frozen=True):
 
     def __post_init__(self) -> None:
         for name, setting in (("individual", self.reward.individual), ("team", self.reward.team)):
-            if not all(abs(value) < float("inf") for value in extremes(setting)):
+            if setting is not None and not all(abs(value) < float("inf") for value in extremes(setting)):
                 raise ValueError(f"reward.{name} must be finite")
         if extremes(self.optimiser.learning_rate)[0] < 0 or extremes(self.optimiser.learning_rate)[1] <= 0:
             raise ValueError("optimiser.learning_rate must be greater than 0")
@@ -391,13 +392,28 @@ def _explain(fault: str, settings: dict[str, Any]) -> str:
 
 
 def resolve(config: Config, environment: EnvironmentSpec) -> Config:
-    """Fill in what depends on the environment: K and J.
+    """Fill in what depends on the environment: K and J, and the weights of rewards.
 
     They depend on nothing else (never on actors, cores or speed), so that the same configuration means the same run.
+
+    Raises:
+        ConfigError: a setting does not go with this environment.
     """
+    if environment.team_reward and config.environment.single_reward == "team":
+        raise ConfigError(
+            f"environment.single_reward is team, but {environment.name} gives a team reward apart from the agents' own;"
+            " leave it out, and weigh the two by reward.individual and reward.team"
+        )
+    whole = 1.0 - 0.5 * environment.team_reward
+    of_one = {"individual": whole, "team": whole}
+    if not environment.team_reward:
+        of_one["team" if config.environment.single_reward == "individual" else "individual"] = 0.0
+    given = {"individual": config.reward.individual, "team": config.reward.team}
+    weights = {name: of_one[name] if weight is None else weight for name, weight in given.items()}
     episodes = config.task.episodes or max(2, round(ROWS_PER_FORWARD_PASS / len(environment.agents)))
     return msgspec.structs.replace(
         config,
+        reward=msgspec.structs.replace(config.reward, **weights),
         task=TaskConfig(episodes=episodes),
         update=UpdateConfig(tasks=config.update.tasks or 4),
     )

@@ -57,15 +57,15 @@ def picture_sizes(shape: tuple[int, ...], channels: tuple[int, ...]) -> list[tup
     return sizes
 
 
-def is_picture(spec: PolicySpec) -> bool:
-    """Whether the observation goes through convolutions first: `[height, width, channels]`."""
-    return len(spec.agent.observation_shape) == 3
+def is_picture(spec: PolicySpec, config: NetworkConfig) -> bool:
+    """Whether the observation goes through convolutions first: `[height, width, channels]`, unless there are none."""
+    return len(spec.agent.observation_shape) == 3 and bool(config.channels)
 
 
 def _trunk(spec: PolicySpec, config: NetworkConfig, prefix: str) -> dict[str, Draw]:
     tensors: dict[str, Draw] = {}
     inputs = spec.input_size
-    if is_picture(spec):
+    if is_picture(spec, config):
         sizes = picture_sizes(spec.agent.observation_shape, config.channels)
         for number, (before, after) in enumerate(pairwise(sizes)):
             tensors |= _linear(f"{prefix}convolution{number}", KERNEL * KERNEL * before[2], after[2])

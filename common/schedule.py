@@ -34,8 +34,14 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise ValueError(f"`at` must have increasing updates, but has {updates}")
 
 
-def value_at(setting: float | Schedule, update: int) -> float:
-    """The value of a setting at an update."""
+def value_at(setting: float | Schedule | None, update: int) -> float:
+    """The value of a setting at an update.
+
+    Raises:
+        ValueError: the setting has none yet; `common.config.resolve` was not called.
+    """
+    if setting is None:
+        raise ValueError("the setting is not resolved; call common.config.resolve first")
     if not isinstance(setting, Schedule):
         return float(setting)
     if setting.kind == "steps":

@@ -52,10 +52,10 @@ def squashed_gaussian(
         two `[step]`.
     """
     half_widths = actions.new_tensor([(high - low) / 2.0 for low, high in bounds], dtype=torch.float64)
-    noise = (actions - means) * torch.exp(-log_std)
-    density = -0.5 * noise.square() - log_std - 0.5 * log(2.0 * pi)
-    size = actions.double().abs()
+    spread, exact = log_std.double(), actions.double()
+    density = -0.5 * ((exact - means.double()) * torch.exp(-spread)).square() - spread - 0.5 * log(2.0 * pi)
+    size = exact.abs()
     slope = 2.0 * (log(2.0) - size - softplus(-2.0 * size, threshold=1e9)) + half_widths.log()
-    log_probability = (density.double() - slope).sum(dim=1).to(means.dtype)
+    log_probability = (density - slope).sum(dim=1).to(means.dtype)
     entropy = (log_std + 0.5 * log(2.0 * pi) + 0.5).sum().expand(len(means))
     return log_probability, entropy

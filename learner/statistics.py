@@ -46,7 +46,7 @@ class Statistics:
     @staticmethod
     def fresh(spec: PolicySpec, config: Config) -> Statistics:
         """Before anything was seen."""
-        normalised = config.network.normalise_observations and not is_picture(spec)
+        normalised = config.network.normalise_observations and not is_picture(spec, config.network)
         size = spec.agent.observation_size
         return Statistics(np.zeros(2), np.zeros(3), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
 
