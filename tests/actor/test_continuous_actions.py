@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from actor.rollout import Player
 from actor.sampling import gaussian_score, sample_gaussian, squash
+from common.environment import ActionArray, Frame, Outcome
 from common.sharing import divide
 from common.trajectory import validate
 from common.weights import make
@@ -37,7 +39,8 @@ def scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """By actor and by learner."""
     ours = gaussian_score(means.T, log_std, bounds, actions)
-    theirs = squashed_gaussian(*(torch.from_numpy(array) for array in (means, log_std, actions)), bounds)[0]
+    tensors = [torch.from_numpy(array) for array in (means, log_std, actions)]
+    theirs = squashed_gaussian(tensors[0], tensors[1], tensors[2], bounds)[0]
     return ours, theirs.numpy()
 
 
@@ -63,7 +66,7 @@ def test_torchs_own_squash_fails_where_this_one_is_right() -> None:
     log_std = np.zeros(1, np.float32)
     expected = reference(0.0, 0.0, 12.0, -1.0, 1.0)
     normal = torch.distributions.Normal(torch.zeros(1), torch.ones(1))
-    plain = torch.distributions.TransformedDistribution(normal, [torch.distributions.TanhTransform()])
+    plain: Any = torch.distributions.TransformedDistribution(normal, [torch.distributions.TanhTransform()])
     theirs = float(plain.log_prob(torch.tanh(torch.tensor([12.0]))))
     assert not abs(theirs - expected) < 1.0
     for found in scores(means, log_std, action, BOUNDS[:1]):
@@ -99,20 +102,29 @@ def test_the_density_of_squashed_actions_adds_up_to_one() -> None:
         assert np.trapezoid(density, after) == pytest.approx(1.0, abs=1e-4)
 
 
+class Witnessed(Gallery):
+    """A gallery that remembers what was done in it."""
+
+    def reset(self, episodes: int, generator: np.random.Generator) -> Frame:
+        self.taken: list[ActionArray] = []
+        return super().reset(episodes, generator)
+
+    def step(self, actions: ActionArray) -> Outcome:
+        self.taken.append(actions.copy())
+        return super().step(actions)
+
+
 def test_what_is_taken_lies_within_its_bounds_and_what_is_kept_is_before_the_squash() -> None:
-    world = Gallery((4,), bounds=BOUNDS)
+    world = Witnessed((4,), bounds=BOUNDS)
     config = settings(task={"episodes": 4})
     policies = divide(world.spec, config.sharing)
     tensors = tensors_for(policies, config, scale=30.0)
     tensors["all/log_std"] = np.full(3, 2.0, np.float32)
-    taken: list[np.ndarray] = []
-    step = world.step
-    world.step = lambda actions: (taken.append(actions.copy()), step(actions))[1]  # type: ignore[method-assign]
     played = Player(world, policies, seed=3).play(make(0, tensors), training_task(), 4)
     validate(played, world.spec, 4)
     low, high = np.transpose(np.array(BOUNDS, np.float32))
     assert np.abs(played.actions).max() > 15.0, "so far out that the squash has rounded to its bounds"
-    for sent, kept, acted in zip(taken, played.actions, played.acted, strict=True):
+    for sent, kept, acted in zip(world.taken, played.actions, played.acted, strict=True):
         assert (sent[acted] >= low).all() and (sent[acted] <= high).all()
         middle = (low + high) / 2 + np.tanh(kept[acted].astype(np.float64)) * (high - low) / 2
         np.testing.assert_allclose(sent[acted], middle, atol=1e-6)
