@@ -149,9 +149,10 @@ def test_the_log_probability_of_a_continuous_action_is_the_density_over_the_slop
     for row in range(6):
         total = 0.0
         for component, (low, high) in enumerate(bounds):
-            x, z = float(actions[row, component]), 0.0 if greedy else float(noise[row, component])
-            std = exp(float(log_std[component]))
-            assert x == pytest.approx(float(means[component, row]) + std * z, rel=1e-5, abs=1e-5)
+            x, drawn = float(actions[row, component]), 0.0 if greedy else float(noise[row, component])
+            mean, std = float(means[component, row]), exp(float(log_std[component]))
+            assert x == pytest.approx(mean + std * drawn, rel=1e-5, abs=1e-5)
+            z = (x - mean) / std  # of the action as it is recorded, in float32
             total += -0.5 * z * z - log(std) - 0.5 * log(2.0 * pi)
             total -= log(4.0) - 2.0 * log(exp(x) + exp(-x)) + log((high - low) / 2.0)
             assert low <= bounded[row, component] <= high
