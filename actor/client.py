@@ -21,7 +21,7 @@ import grpc
 
 from actor.rollout import Player
 from actor.watchdog import Watchdog
-from common import channel
+from common import channel, logs
 from common import config as configuration
 from common.config import Config
 from common.credentials import NOTHING, Credentials
@@ -100,6 +100,7 @@ class Actor:
     _prepared: tuple[bytes, _Prepared] | None = None
     _patience: float = ILL_SECONDS
     _moved: float = field(default_factory=time.monotonic)
+    _connected: bool = False
 
     def run(self) -> None:
         """Play until the run is complete or `stopping` is set; reconnect whenever the stream breaks.
@@ -129,6 +130,16 @@ class Actor:
         still = time.monotonic() - self._moved
         return f"nothing has moved for {still:.0f} s" if still > max(self._patience, ILL_SECONDS) else ""
 
+    def connected(self) -> bool:
+        """Whether the learner has taken it in."""
+        return self._connected
+
+    def joined(self) -> None:
+        """The learner has taken it in."""
+        self._connected = True
+        self.metrics.connected.set(1)
+        self.metrics.connections.inc()
+
     def moved(self) -> None:
         """It gets on."""
         self._moved = time.monotonic()
@@ -143,6 +154,7 @@ class Actor:
             try:
                 return _Session(self, line).run()
             finally:
+                self._connected = False
                 self.metrics.connected.set(0)
 
     def prepare(self, config_bytes: bytes) -> _Prepared:
@@ -240,6 +252,10 @@ class _Session:
             return False
         except _Interrupted:
             return self._after_interruption()
+        finally:
+            if self._actor.stopping.is_set():
+                playing = str(read_task(self._at)) if self._at is not None else None
+                log.info("stopping, its leases go back", extra={"playing": playing})
 
     def _after_interruption(self) -> bool:
         """The stream ended in mid-task: say why."""
@@ -334,6 +350,7 @@ class _Session:
     # -- the order of things
 
     def _greet(self, welcome: pb.Welcome) -> _Prepared:
+        logs.bind(run=welcome.run)
         hello = pb.Hello(
             actor=self._actor.name,
             version=chorus_version(),
@@ -351,9 +368,8 @@ class _Session:
         hello.remark, hello.impure = prepared.remark[:1000], not prepared.pure
         self._outbox.put(pb.FromActor(hello=hello))
         self._greeted = True
-        self._metrics.connected.set(1)
-        self._metrics.connections.inc()
-        log.info("ready", extra={"run": welcome.run, "learner": self._actor.address, "remark": prepared.remark})
+        self._actor.joined()
+        log.info("ready", extra={"learner": self._actor.address, "remark": prepared.remark})
         return prepared
 
     def _play(self, prepared: _Prepared, order: pb.RolloutTask) -> None:

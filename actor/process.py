@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from types import FrameType
 
 from actor.client import Actor, OtherArithmetic, default_name
-from common import metrics
+from common import logs, metrics
 from common.arithmetic import MODE, environment_for
 from common.credentials import NOTHING, Credentials
 from common.fingerprint import chorus_version
+from common.health import Health
 from common.web import Web
 
 log = logging.getLogger("chorus.actor")
@@ -29,6 +30,7 @@ class Settings:
         name: its id; None for one that nobody else has.
         metrics_port: of `/metrics` and `/healthz`; None for none.
         metrics_host: that it listens at.
+        health_port: of a health service in clear text beside the metrics; None for none.
         credentials: what it shows to the learner, and asks of it.
         allowed: patterns of the environments of one's own that it may import.
         only_audits: take nothing but second runs of what others played.
@@ -39,6 +41,7 @@ class Settings:
     name: str | None = None
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
+    health_port: int | None = None
     credentials: Credentials = NOTHING
     allowed: tuple[str, ...] = ()
     only_audits: bool = False
@@ -55,9 +58,11 @@ def run(settings: Settings) -> int:
     exported = metrics.ActorMetrics(registry)
     exported.build.info({"version": chorus_version()})
     arithmetic = os.environ.get(MODE, "portable")
+    name = settings.name or default_name()
+    logs.bind(actor=name)
     actor = Actor(
         settings.learner,
-        settings.name or default_name(),
+        name,
         arithmetic,
         exported,
         settings.credentials,
@@ -70,20 +75,24 @@ def run(settings: Settings) -> int:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN if settings.parent is not None else stop)
-    web = None
+    web, health = None, None
     if settings.parent is not None:
         threading.Thread(target=_watch_parent, args=(actor, settings.parent), name="parent", daemon=True).start()
     try:
         if settings.metrics_port is not None:
             web = Web(settings.metrics_host, settings.metrics_port, registry, actor.ill, settings.credentials)
             log.info("metrics", extra={"metrics_port": web.port})
+        if settings.health_port is not None:
+            health = Health(settings.metrics_host, settings.health_port, actor.ill, actor.connected)
+            log.info("health", extra={"health_port": health.port})
         actor.run()
     except OtherArithmetic as other:
         log.info("starting anew", extra={"arithmetic": other.mode})
         os.execve(sys.executable, [sys.executable, "-m", "chorus", *sys.argv[1:]], environment_for(other.mode))
     finally:
-        if web is not None:
-            web.close()
+        for beside in (web, health):
+            if beside is not None:
+                beside.close()
     return 0
 
 

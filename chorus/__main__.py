@@ -82,7 +82,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     health = commands.add_parser("health", help="exit with 0 if a learner or an actor is well: a probe for containers")
     health.add_argument(
-        "address", metavar="HOST:PORT", help="of a learner's gRPC port, or http(s)://HOST:METRICS-PORT of either"
+        "address",
+        metavar="HOST:PORT",
+        help="of a learner; or of either, http(s)://HOST:METRICS-PORT or grpc://HOST:HEALTH-PORT",
     )
     health.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="wait no longer (%(default)s)")
     _add_credentials(health, "show, and ask of the other side")
@@ -106,6 +108,19 @@ def build_parser() -> argparse.ArgumentParser:
         "--host", action="append", default=[], metavar="HOST", help="name or address of the learner; may be repeated"
     )
     certs.add_argument("--days", type=_positive, default=90, metavar="N", help="how long they hold (%(default)s)")
+    certs.add_argument(
+        "--metrics-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="name by which actors are asked for metrics; may be repeated (default: none, so they serve no TLS)",
+    )
+    certs.add_argument("--group", action="store_true", help="let the files' group read the keys, not the owner alone")
+    certs.add_argument(
+        "--renew",
+        action="store_true",
+        help="leave those there if they hold for another week, else replace them",
+    )
     certs.set_defaults(run=_later("chorus.certs"))
 
     check = commands.add_parser("check-env", help="see whether Chorus can train on an environment, and what is wrong")
@@ -154,6 +169,13 @@ def _add_metrics(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--metrics-host", default="127.0.0.1", metavar="HOST", help="listen here for them (%(default)s)"
+    )
+    parser.add_argument(
+        "--health-port",
+        type=int,
+        metavar="P",
+        help="serve gRPC health checks in clear text here, and nothing else, at the same host: for probes that can show"
+        " no certificate (default: not at all)",
     )
 
 
@@ -219,6 +241,7 @@ def _actor(options: argparse.Namespace) -> int:
             options.name,
             options.metrics_port,
             options.metrics_host,
+            options.health_port,
             options.credentials,
             tuple(options.allow_env),
             options.only_audits,

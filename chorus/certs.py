@@ -1,8 +1,9 @@
-"""`chorus certs DIR`: an authority and two certificates for mutual TLS, for development and small fleets.
+"""`chorus certs DIR`: an authority and three certificates for mutual TLS, for development and small fleets.
 
 ca.pem, ca-key.pem            the authority; its key is needed only to make more certificates: keep it elsewhere
 learner.pem, learner-key.pem  for the learner: it names the hosts where actors find it; also good for an actor beside it
 actor.pem, actor-key.pem      for all actors
+metrics.pem, metrics-key.pem  for who asks for metrics, such as Prometheus
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import datetime
 import ipaddress
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +24,32 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from common.errors import ConfigError
 
 HOSTS = ("localhost", "127.0.0.1", "::1")
+NAMES = ("ca", "learner", "actor", "metrics")
 CLOCK_SKEW = datetime.timedelta(minutes=5)
+WEEK = datetime.timedelta(weeks=1)
 
 Key = ec.EllipticCurvePrivateKey
 Period = tuple[datetime.datetime, datetime.datetime]
 
 
 def run(options: argparse.Namespace) -> int:
-    """Make them; files that are there already are never overwritten."""
+    """Make them; files that are there already are never overwritten, unless they are to be renewed."""
     folder: Path = options.dir
     folder.mkdir(parents=True, exist_ok=True)
-    there = [name for name in ("ca.pem", "learner.pem", "actor.pem") if (folder / name).exists()]
-    if there:
-        raise ConfigError(f"{folder} holds {there[0]} already; choose another folder, or take the old ones away")
-    make(folder, [*HOSTS, *options.host], period(options.days))
+    there = [name for name in NAMES if (folder / f"{name}.pem").exists()]
+    if there and options.renew:
+        if _hold(folder):
+            print(f"the certificates in {folder} hold for another week and more")
+            return 0
+        for name in NAMES:
+            for file in (folder / f"{name}.pem", folder / f"{name}-key.pem"):
+                file.unlink(missing_ok=True)
+    elif there:
+        raise ConfigError(f"{folder} holds {there[0]}.pem already; choose another folder, or take the old ones away")
+    make(folder, [*HOSTS, *options.host], period(options.days), options.metrics_host)
+    if options.group:
+        for key in folder.glob("*-key.pem"):
+            key.chmod(0o600 if key.name == "ca-key.pem" else 0o640)
     print(f"learner: --tls-cert {folder}/learner.pem --tls-key {folder}/learner-key.pem --tls-ca {folder}/ca.pem")
     print(f"actor:   --tls-cert {folder}/actor.pem --tls-key {folder}/actor-key.pem --tls-ca {folder}/ca.pem")
     print(f"keep {folder}/ca-key.pem to yourself")
@@ -48,11 +62,23 @@ def period(days: int) -> Period:
     return now - CLOCK_SKEW, now + datetime.timedelta(days=days)
 
 
-def make(folder: Path, hosts: list[str], valid: Period) -> Authority:
-    """Write an authority, a learner's certificate for `hosts` and an actor's; return the authority."""
+def _hold(folder: Path) -> bool:
+    """Whether all certificates are there and hold for another week."""
+    soon = datetime.datetime.now(datetime.UTC) + WEEK
+    try:
+        read = [x509.load_pem_x509_certificate((folder / f"{name}.pem").read_bytes()) for name in NAMES]
+    except (OSError, ValueError):
+        return False
+    return all(certificate.not_valid_after_utc > soon for certificate in read)
+
+
+def make(folder: Path, hosts: list[str], valid: Period, metrics_hosts: Sequence[str] = ()) -> Authority:
+    """Write an authority, a learner's certificate for `hosts`, an actor's that serves metrics as `metrics_hosts`, and
+    one for who asks for metrics; return the authority."""
     authority = Authority.found(folder, valid)
     authority.issue(folder, "learner", hosts, valid)
-    authority.issue(folder, "actor", [], valid)
+    authority.issue(folder, "actor", metrics_hosts, valid)
+    authority.issue(folder, "metrics", [], valid)
     return authority
 
 
@@ -77,7 +103,7 @@ class Authority:
         _write(folder, "ca", certificate, key)
         return Authority(certificate, key)
 
-    def issue(self, folder: Path, who: str, hosts: list[str], valid: Period) -> None:
+    def issue(self, folder: Path, who: str, hosts: Sequence[str], valid: Period) -> None:
         """Make a certificate, and write it and its key; one with hosts may serve, any may call."""
         key = ec.generate_private_key(ec.SECP256R1())
         purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]

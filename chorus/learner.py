@@ -19,7 +19,9 @@ log = logging.getLogger("chorus.learner")
 def learn(config: Config, options: argparse.Namespace) -> int:
     """Run until the last update or a signal; both are success."""
     logs.start()
-    listening = Listening(options.listen, options.metrics_port, options.metrics_host, options.credentials)
+    listening = Listening(
+        options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
+    )
 
     async def main() -> None:
         launchers: list[Launcher] = []

@@ -30,7 +30,9 @@ def train(config: Config, options: argparse.Namespace) -> int:
     out: Path = options.out or default_folder(config)
     out.mkdir(parents=True, exist_ok=True)
     actors = options.actors or len(os.sched_getaffinity(0))
-    listening = Listening(options.listen, options.metrics_port, options.metrics_host, options.credentials)
+    listening = Listening(
+        options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
+    )
     with (out / "log.jsonl").open("a") as log_file:
         logs.start(to=log_file)
         finished = asyncio.run(_train(config, out, actors, listening, options.init_from, log_file))

@@ -33,3 +33,7 @@ class RunFolderError(ChorusError):
 
 class TrainingFault(ChorusError):
     """Training cannot go on: a gradient that is not finite, or a task that fails wherever it is tried."""
+
+
+class GradientFault(TrainingFault):
+    """A gradient is not finite; the step was not taken."""

@@ -15,13 +15,19 @@ def printable(text: str) -> str:
 
 
 _OWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_context: dict[str, str] = {}
 
 
-def start(to: TextIO | None = None, level: str = "INFO", **context: str) -> None:
-    """Send this process's log to a file, else to standard error; `context` (run id, actor id) is on every line."""
+def bind(**context: str) -> None:
+    """Put these (run id, actor id) on every line from now on."""
+    _context.update(context)
+
+
+def start(to: TextIO | None = None, level: str = "INFO") -> None:
+    """Send this process's log to a file, else to standard error."""
     stream = to or sys.stderr
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Plain(context) if stream.isatty() else _Json(context))
+    handler.setFormatter(_Plain() if stream.isatty() else _Json())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
@@ -29,22 +35,18 @@ def start(to: TextIO | None = None, level: str = "INFO", **context: str) -> None
     root.setLevel(level)
 
 
-def _fields(record: logging.LogRecord, context: dict[str, str]) -> dict[str, object]:
-    return {**context, **{key: value for key, value in vars(record).items() if key not in _OWN}}
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    return {**_context, **{key: value for key, value in vars(record).items() if key not in _OWN}}
 
 
 class _Json(logging.Formatter):
-    def __init__(self, context: dict[str, str]) -> None:
-        super().__init__()
-        self._context = context
-
     def format(self, record: logging.LogRecord) -> str:
         event = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
-            **_fields(record, self._context),
+            **_fields(record),
         }
         if record.exc_info:
             event["traceback"] = self.formatException(record.exc_info)
@@ -52,12 +54,8 @@ class _Json(logging.Formatter):
 
 
 class _Plain(logging.Formatter):
-    def __init__(self, context: dict[str, str]) -> None:
-        super().__init__()
-        self._context = context
-
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{key}={value!r}" for key, value in _fields(record, self._context).items())
+        fields = " ".join(f"{key}={value!r}" for key, value in _fields(record).items())
         line = f"{time.strftime('%H:%M:%S', time.localtime(record.created))} {record.levelname.lower():7} "
         line += f"{record.getMessage()!r}"[1:-1] + (f"  {fields}" if fields else "")
         return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")

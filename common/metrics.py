@@ -5,12 +5,31 @@ Each process has a registry of its own, so that tests can make as many as they l
 
 from __future__ import annotations
 
+from math import nan
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 TASK_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+OUTCOMES = ("completed", "repeated", "failed", "requeued")
+REFUSALS = (
+    "corrupted",
+    "crowded",
+    "fingerprint",
+    "flood",
+    "greedy",
+    "malformed",
+    "name_taken",
+    "no_hello",
+    "not_leased",
+    "silent",
+    "stuck",
+    "unauthenticated",
+    "version",
+    "wrong_version",
+)
 PHASE_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -36,6 +55,7 @@ class LearnerMetrics:
             "Updates between the version that played the last batch and the one it made, less one.",
             registry=to,
         )
+        self.policy_lag_setting = Gauge("chorus_policy_lag_setting", "The policy lag that the run allows.", registry=to)
         self.env_steps = Counter("chorus_env_steps", "Environment steps trained on.", registry=to)
         self.agent_steps = Counter("chorus_agent_steps", "Agent-steps trained on.", registry=to)
         self.episodes = Counter("chorus_episodes", "Episodes trained on.", registry=to)
@@ -106,6 +126,11 @@ class LearnerMetrics:
         self.progress_time = Gauge(
             "chorus_progress_timestamp_seconds", "When a task was last kept or an update done.", registry=to
         )
+        # A series that is there from the start shows its first step too: rates and alerts need a 0 to rise from.
+        _start(self.tasks, OUTCOMES)
+        _start(self.refusals, REFUSALS)
+        _start(self.update_seconds, ("batch", "step"))
+        self.evaluation_return.set(nan)  # until there is one
 
 
 class ActorMetrics:
@@ -123,3 +148,10 @@ class ActorMetrics:
         self.policy_version = Gauge("chorus_actor_policy_version", "The newest policy version received.", registry=to)
         self.connected = Gauge("chorus_actor_connected", "1 while the stream to the learner is open.", registry=to)
         self.connections = Counter("chorus_actor_connections", "Streams opened to the learner.", registry=to)
+        _start(self.tasks, ("kept", "repeated", "failed"))
+        _start(self.seconds, ("environment", "inference", "encode", "wait"))
+
+
+def _start(metric: Counter | Histogram, values: tuple[str, ...]) -> None:
+    for value in values:
+        metric.labels(value)

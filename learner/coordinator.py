@@ -14,13 +14,14 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil, nan
 from typing import Any, Protocol
 
 from common.config import Config
 from common.environment import EnvironmentSpec
-from common.errors import Corrupted, TrainingFault
+from common.errors import Corrupted, GradientFault, TrainingFault
 from common.metrics import LearnerMetrics
 from common.task import Purpose, Task
 from common.trajectory import Trajectory, digest, validate
@@ -259,6 +260,11 @@ class Coordinator:
         self._stop.set()
         self._changed.set()
 
+    async def stopped(self, seconds: float) -> None:
+        """Wait for `stop`, no longer than so many seconds."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
     async def run(self) -> bool:
         """Train to the last update; return whether it was reached (else `stop` was called).
 
@@ -281,7 +287,9 @@ class Coordinator:
                 self._folder.write_final(self.training.current)
             self._balance()
             return finished
-        except TrainingFault:
+        except TrainingFault as fault:
+            if isinstance(fault, GradientFault):
+                self.metrics.gradient_norm.set(nan)
             await self._checkpoint()  # the last good state, close to what went wrong
             raise
         finally:

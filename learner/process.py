@@ -12,12 +12,13 @@ from pathlib import Path
 import msgspec
 import torch
 
-from common import metrics
+from common import logs, metrics
 from common.config import Config, resolve
 from common.credentials import NOTHING, Credentials
 from common.environments import make
-from common.errors import ConfigError, MalformedData
+from common.errors import ConfigError, MalformedData, TrainingFault
 from common.fingerprint import chorus_version, fingerprint
+from common.health import Health
 from common.sharing import divide
 from common.web import Web
 from common.weights import PolicyVersion, Tensors, check
@@ -29,6 +30,9 @@ from learner.training import Training, first_version
 from protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.learner")
+
+LAST_WORDS_SECONDS = 20.0
+"""So long a learner that cannot go on still answers `/metrics`: longer than one scrape takes to come round."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,14 @@ class Listening:
         address: HOST:PORT of the gRPC server; port 0 takes any that is free.
         metrics_port: of `/metrics` and `/healthz`; None for none.
         metrics_host: that it listens at.
+        health_port: of a health service in clear text beside the metrics; None for none.
         credentials: what is shown to actors, and asked of them.
     """
 
     address: str = "127.0.0.1:0"
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
+    health_port: int | None = None
     credentials: Credentials = NOTHING
 
 
@@ -116,6 +122,7 @@ async def serve(
     folder = RunFolder(out)
     try:
         run = folder.begin(config, print_of)
+        logs.bind(run=run)
         checkpoint = load_newest(folder.checkpoints)
         if checkpoint is None:
             folder.refuse_if_trained()
@@ -129,19 +136,25 @@ async def serve(
         registry = metrics.registry()
         exported = metrics.LearnerMetrics(registry)
         exported.build.info({"version": chorus_version(), "run": run})
+        exported.policy_lag_setting.set(config.lag)
+        exported.policy_version.set(counters.update)
+        exported.progress_time.set_to_current_time()
+        exported.checkpoint_time.set(max(file.stat().st_mtime for file in folder.checkpoints.iterdir()))
         coordinator = Coordinator(config, spec, training, folder, counters, exported, on_update)
         server = Server(coordinator, run, print_of, listening.credentials)
         port = await server.start(listening.address)
-        web, watch = None, asyncio.create_task(server.watch())
+        web, health, watch = None, None, asyncio.create_task(server.watch())
         try:
             if listening.metrics_port is not None:
                 web = Web(listening.metrics_host, listening.metrics_port, registry, server.ill, listening.credentials)
+            if listening.health_port is not None:
+                health = Health(listening.metrics_host, listening.health_port, server.ill, lambda: True)
             log.info(
                 "learner listens",
                 extra={
-                    "run": run,
                     "port": port,
                     "metrics_port": web.port if web else None,
+                    "health_port": health.port if health else None,
                     "update": counters.update,
                     "updates": config.updates,
                 },
@@ -158,16 +171,24 @@ async def serve(
                     lambda: coordinator.auditing,
                 )
             )
-            finished = await coordinator.run()
+            try:
+                finished = await coordinator.run()
+            except TrainingFault as fault:
+                await server.stop(pb.Goodbye.REASON_STOPPING)
+                if web is not None:  # what happened must be seen before it is gone
+                    log.error("training cannot go on", extra={"fault": str(fault), "seconds": LAST_WORDS_SECONDS})
+                    await coordinator.stopped(LAST_WORDS_SECONDS)
+                raise
             reason = pb.Goodbye.REASON_FINISHED if finished else pb.Goodbye.REASON_STOPPING
             await server.stop(reason)
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
             await server.stop(pb.Goodbye.REASON_STOPPING, grace=0)
-            if web is not None:
-                web.close()
-        log.info("learner ended", extra={"run": run, "update": training.update, "finished": finished})
+            for beside in (web, health):
+                if beside is not None:
+                    beside.close()
+        log.info("learner ended", extra={"update": training.update, "finished": finished})
         return finished
     finally:
         folder.close()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from common.config import Config
 from common.environment import EnvironmentSpec
-from common.errors import ConfigError, TrainingFault
+from common.errors import ConfigError, GradientFault
 from common.schedule import value_at
 from common.sharing import PolicySpec
 from common.task import version_for
@@ -155,7 +155,7 @@ class Training:
         """Make the next version from the batch's tasks, given in the order of their index.
 
         Raises:
-            TrainingFault: the gradient is not finite; the step was not taken.
+            GradientFault: the gradient is not finite; the step was not taken.
         """
         if self.config.loss.reduction == "sequential":
             agents = len(self.environment.agents)
@@ -184,7 +184,7 @@ class Training:
             z = gradient.divisor(network.spec, sums, self.environment, config)
             clipped.append(optimiser.clip(gradient.reduce(network, sums, z), config.optimiser.clip))
         if not all(np.isfinite(part.norm) for part in clipped):
-            raise TrainingFault(self._name_culprit(tasks))
+            raise GradientFault(self._name_culprit(tasks))
         for place, (network, part) in enumerate(zip(self._networks, clipped, strict=True)):
             state, count = self._optimisers[place], self.update * of + number + 1
             optimiser.step(
