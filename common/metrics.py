@@ -129,6 +129,7 @@ class LearnerMetrics:
         # A series that is there from the start shows its first step too: rates and alerts need a 0 to rise from.
         _start(self.tasks, OUTCOMES)
         _start(self.refusals, REFUSALS)
+        _start(self.audits, ("equal", "unequal"))
         _start(self.update_seconds, ("batch", "step"))
         self.evaluation_return.set(nan)  # until there is one
 
