@@ -1,9 +1,9 @@
 """Which estimates of the gradient are right on average, by adding up all that can happen in a problem small enough.
 
 Two agents, at most three steps. A coin is tossed once and seen by both. Action 1 takes an agent out of the game, so
-that lives and episodes are of random length, and the first to leave changes what the other can bring. There are 32 possible
-episodes; an expectation over a task of K episodes is a sum over all of their combinations, each gradient by the
-learner's own code in float64, gamma = 1.
+that lives and episodes are of random length, and the first to leave changes what the other can bring. There are 32
+possible episodes; an expectation over a task of K episodes is a sum over all of their combinations, each gradient by
+the learner's own code in float64, gamma = 1.
 """
 
 from __future__ import annotations
