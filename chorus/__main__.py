@@ -123,6 +123,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     certs.set_defaults(run=_later("chorus.certs"))
 
+    bench = commands.add_parser("bench", help="measure speed, every figure beside its limit")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="learner, actor, wire, broadcast, ledger, train, scale")
+    bench.add_argument("--quick", action="store_true", help="a minute for all instead of ten; rougher figures")
+    shown = bench.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    shown.add_argument("--markdown", action="store_true", help="print tables in Markdown")
+    bench.add_argument(
+        "--out", type=Path, default=Path("runs/bench.json"), metavar="FILE", help="write JSON here (%(default)s)"
+    )
+    bench.set_defaults(run=_later("benchmarks.suite"))
+
     check = commands.add_parser("check-env", help="see whether Chorus can train on an environment, and what is wrong")
     check_env.add_arguments(check)
     check.set_defaults(run=check_env.run)

@@ -1,0 +1,111 @@
+"""The real gRPC server on loopback with nothing behind it, and a raw one beside it that moves the same bytes.
+
+Clients run in processes of their own (`python -m benchmarks.clients`), since both sides of a connection in one Python
+would wait for each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import grpc
+import grpc.aio
+
+from benchmarks.clients import FIRST, RAW
+from benchmarks.scene import Scene
+from common import metrics
+from common.channel import SERVER_OPTIONS
+from common.credentials import NOTHING
+from common.fingerprint import fingerprint
+from common.trajectory import Trajectory
+from learner.coordinator import Coordinator
+from learner.ledger import Ledger, Verdict
+from learner.server import Server
+
+
+class Sink:
+    """As much of a coordinator as the server needs: it takes trajectories and forgets them."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.config = scene.config
+        self.environment = scene.spec
+        self.metrics = metrics.LearnerMetrics(metrics.registry())
+        self.ledger = Ledger(60.0)
+        self.subscribers: dict[str, Any] = {}
+        self.asked: set[str] = set()
+        self.received = 0
+        self.refused = 0
+        self.last_progress = 0.0
+        self.changed = asyncio.Event()
+
+    def join(self, subscriber: Any) -> None:
+        """An actor is there, and may answer the first task as often as it likes."""
+        self.ledger.join(subscriber.name)
+        self.ledger.actors[subscriber.name].leases[FIRST] = 0.0
+        self.subscribers[subscriber.name] = subscriber
+
+    def leave(self, name: str) -> None:
+        """An actor is gone."""
+        self.ledger.leave(name)
+        del self.subscribers[name]
+
+    def ask(self, name: str) -> None:
+        """An actor says that it has what it was sent."""
+        self.asked.add(name)
+        self.changed.set()
+
+    async def receive(self, _: str, trajectory: Trajectory, __: str) -> Verdict:
+        """A trajectory came, whole."""
+        self.received += trajectory.env_steps > 0
+        return Verdict.KEPT
+
+
+@asynccontextmanager
+async def real_server(scene: Scene) -> AsyncIterator[tuple[Sink, Server, int]]:
+    """The learner's own server around a sink; yields both and the port."""
+    sink = Sink(scene)
+    server = Server(cast("Coordinator", sink), "bench", fingerprint(scene.spec.package), NOTHING)
+    try:
+        yield sink, server, await server.start("127.0.0.1:0")
+    finally:
+        await server._server.stop(0)
+
+
+@asynccontextmanager
+async def raw_server(method: Any) -> AsyncIterator[int]:
+    """A server whose one stream method `Move` takes and gives bytes as they are; yields the port."""
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    handlers: dict[str, Any] = {"Move": grpc.stream_stream_rpc_method_handler(method, None, None)}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(RAW, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(0)
+
+
+async def client(kind: str, *arguments: object) -> dict[str, float]:
+    """Run a client process to its end; what it reports."""
+    process = await start_client(kind, *arguments)
+    return await finish_client(process)
+
+
+async def start_client(kind: str, *arguments: object) -> asyncio.subprocess.Process:
+    """Start a client process."""
+    command = [sys.executable, "-m", "benchmarks.clients", kind, *map(str, arguments)]
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+
+
+async def finish_client(process: asyncio.subprocess.Process) -> dict[str, float]:
+    """Wait for a client's end; what it reports."""
+    out, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"a client of the benchmark ended with {process.returncode}")
+    report: dict[str, float] = json.loads(out)
+    return report

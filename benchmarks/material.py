@@ -1,0 +1,32 @@
+"""Trajectories that nobody played: lawful in every respect, made of random numbers, for what only moves them about."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.environment import EnvironmentSpec
+from common.task import Task
+from common.trajectory import Trajectory
+
+
+def made_trajectory(environment: EnvironmentSpec, episodes: int, task: Task, version: int = 0) -> Trajectory:
+    """A trajectory of the environment's longest episodes; discrete actions, no masks."""
+    generator = np.random.default_rng(0)
+    slots = (environment.max_steps or 25, episodes, len(environment.agents))
+    ended = np.zeros(slots, np.bool_)
+    ended[-1] = True
+    return Trajectory(
+        task=task,
+        version=version,
+        observations=generator.random((*slots, environment.observation_size), np.float32),
+        actions=np.zeros((*slots, environment.action_size), np.int32),
+        log_probabilities=-generator.random(slots, np.float32),
+        acted=np.ones(slots, np.bool_),
+        individual_rewards=generator.random(slots, np.float32),
+        team_rewards=generator.random(slots[:2], np.float32),
+        terminated=np.zeros(slots, np.bool_),
+        truncated=ended,
+        lengths=np.full(episodes, slots[0], np.int32),
+        final_observations=generator.random((slots[1] * slots[2], environment.observation_size), np.float32),
+        action_masks=np.zeros((0, 0, 0, 0), np.bool_),
+    )

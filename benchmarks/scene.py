@@ -1,0 +1,81 @@
+"""All that a benchmark plays and learns with: a resolved configuration, its environment, policies and first version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from actor.rollout import Player
+from common import config as configuration
+from common.config import Config, resolve
+from common.environment import Environment, EnvironmentSpec
+from common.environments import make
+from common.sharing import PolicySpec, divide
+from common.task import Purpose, Task
+from common.trajectory import Trajectory
+from common.weights import PolicyVersion
+from learner.training import Training, first_version
+
+
+@dataclass(frozen=True)
+class Scene:
+    """See the module's head."""
+
+    config: Config
+    environment: Environment
+    policies: tuple[PolicySpec, ...]
+    version: PolicyVersion
+
+    @staticmethod
+    def of(settings: dict[str, Any], *assignments: str) -> Scene:
+        """From settings as a configuration file holds them, and `key=value` assignments."""
+        for assignment in assignments:
+            configuration.override(settings, assignment)
+        config = configuration.check(settings)
+        environment = make(config.environment.spec)
+        config = resolve(config, environment.spec)
+        policies = divide(environment.spec, config.sharing)
+        return Scene(config, environment, policies, first_version(config, policies))
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """Of the environment."""
+        return self.environment.spec
+
+    @property
+    def rows(self) -> int:
+        """Agents of all episodes of a task."""
+        return self.config.episodes * len(self.spec.agents)
+
+    def player(self) -> Player:
+        """Plays tasks, as an actor does."""
+        return Player(self.environment, self.policies, self.config.seed)
+
+    def training(self) -> Training:
+        """Differentiates tasks, as a learner does."""
+        return Training(self.config, self.spec, self.policies, {0: self.version})
+
+    def trajectory(self, index: int = 0) -> Trajectory:
+        """A task of the first update, played."""
+        return self.player().play(self.version, Task(0, Purpose.TRAINING, index), self.config.episodes)
+
+
+def ragged(trajectory: Trajectory, seed: int = 0) -> Trajectory:
+    """The same steps cut into lives of unlike lengths: episodes end early, anywhere from the first step to the last."""
+    time, episodes, _ = trajectory.acted.shape
+    lengths = np.random.default_rng(seed).integers(1, time + 1, episodes).astype(np.int32)
+    lengths[0] = time
+    step = np.arange(time)[:, None]
+    running = (step < lengths)[:, :, None]
+    last = np.broadcast_to((step == lengths - 1)[:, :, None], trajectory.acted.shape)
+    arrays = {
+        name: array * running.reshape(running.shape[:2] + (1,) * (array.ndim - 2))
+        for name, array in trajectory.arrays.items()
+        if array.shape[:2] == (time, episodes)
+    }
+    arrays |= {"lengths": lengths, "action_masks": trajectory.action_masks}
+    arrays["terminated"], arrays["truncated"] = np.ascontiguousarray(last), np.zeros_like(trajectory.truncated)
+    arrays["final_observations"] = trajectory.final_observations[:0]
+    return Trajectory(trajectory.task, trajectory.version, **arrays)

@@ -1,0 +1,97 @@
+"""What an agent-step costs if only environment, inference, forward and backward pass cost anything (seconds of a core).
+
+The bound that end-to-end rates are held against follows from these. Nothing of a whole actor or learner that is not one
+of the four is in them: no recording, no draws, no returns, no sums, no messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from actor.inference import Inference
+from actor.sampling import sample
+from benchmarks.measurement import Effort, medians
+from benchmarks.scene import Scene
+from common.environment import ActionArray
+from common.seeding import environment_stream
+from common.task import Purpose, Task
+from learner.distribution import categorical
+from learner.lives import pack
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Core-seconds per agent-step."""
+
+    environment: float
+    inference: float
+    gradient: float
+
+    @property
+    def total(self) -> float:
+        """Of all stages."""
+        return self.environment + self.inference + self.gradient
+
+    def bound(self, cores: int, actors: int) -> float:
+        """Agent-steps per second that so many cores could do with so many actors, each of one core."""
+        return min(cores / self.total, actors / (self.environment + self.inference))
+
+
+def measure_stages(scene: Scene, effort: Effort) -> Stages:
+    """Each stage alone, on the tasks of this configuration; discrete actions, one policy."""
+    random = RandomTask(scene)
+    played = scene.trajectory()
+    spec, rows = scene.policies[0], scene.rows
+    inference = Inference(scene.version.tensors(), spec, rows)
+    inputs = spec.inputs(played.observations[0]).reshape(rows, -1)
+    draws = np.random.default_rng(0).random((rows, spec.agent.action_size), np.float32)
+    steps = len(played.acted)
+
+    def act() -> None:
+        for _ in range(steps):
+            sample(inference.step(inputs), spec.agent.choices, draws, None, False)
+
+    network = scene.training()._networks[0]
+    flat = played.acted.reshape(steps, rows), (played.terminated | played.truncated).reshape(steps, rows)
+    lives = pack(*flat)
+    order = slice(None) if lives.steps is None else lives.steps
+    seen = torch.from_numpy(spec.inputs(played.observations).reshape(steps * rows, -1)[order].copy())
+    actions = torch.from_numpy(played.actions.reshape(steps * rows, -1)[order].copy())
+
+    def differentiate() -> None:
+        log_probability, entropy = categorical(network.forward(seen, lives).policy, actions, spec.agent.choices)
+        network.gradient(-(log_probability + entropy).sum())
+
+    environment, inferring, gradient = medians([random.play, act, differentiate], effort)
+    count = played.agent_steps
+    return Stages(environment / random.agent_steps, inferring / (steps * rows), gradient / count)
+
+
+class RandomTask:
+    """A task's episodes stepped with random actions: the environment alone."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._task = Task(0, Purpose.TRAINING, 0)
+        spec = scene.spec
+        shape = (256, scene.config.episodes, len(spec.agents), spec.action_size)
+        choices = np.array(spec.agents[0].choices)
+        self._actions: ActionArray = np.random.default_rng(0).integers(0, choices, shape).astype(np.int32)
+        self.agent_steps = 0
+        self.play()
+
+    def play(self) -> None:
+        """From reset to the end of the last episode; `agent_steps` says how many that were."""
+        environment, count, step = self._scene.environment, 0, 0
+        frame = environment.reset(self._scene.config.episodes, environment_stream(self._scene.config.seed, self._task))
+        while True:
+            count += int(np.count_nonzero(frame.present))
+            outcome = environment.step(self._actions[step % 256])
+            step += 1
+            if outcome.over.all():
+                break
+            frame = outcome.frame
+        self.agent_steps = count

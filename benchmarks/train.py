@@ -1,0 +1,177 @@
+"""`train`: whole runs by the command that people type, beside the bound that the stages' costs set."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from benchmarks.machine import cores
+from benchmarks.measurement import Effort
+from benchmarks.report import Column, Row, Table
+from benchmarks.scene import Scene
+from benchmarks.stages import Stages, measure_stages
+from common import config as configuration
+from common.errors import EnvironmentFault
+
+COLUMNS = (
+    Column("environment", "environment"),
+    Column("actors", "actors", "d"),
+    Column("lag", "lag", "d"),
+    Column("agent_steps_per_second", "agent-steps/s", ",.0f"),
+    Column("limit_agent_steps_per_second", "bound", ",.0f"),
+    Column("efficiency", "efficiency", ".2f"),
+    Column("first_update_seconds", "first update s", ".1f"),
+    Column("memory_megabytes", "memory MB", ".0f"),
+    Column("actor_megabytes", "an actor MB", ".0f"),
+)
+COST_COLUMNS = (
+    Column("environment", "environment"),
+    Column("environment_microseconds", "environment", ".2f"),
+    Column("inference_microseconds", "inference", ".2f"),
+    Column("gradient_microseconds", "forward + backward", ".2f"),
+    Column("actor_microseconds", "actors' processor time", ".2f"),
+    Column("learner_microseconds", "learner's processor time", ".2f"),
+    Column("idle_microseconds", "idle or others", ".2f"),
+)
+SPREAD = Path(__file__).resolve().parents[1] / "configs" / "spread.yaml"
+FOR_EVER = 1_000_000
+START_SECONDS = 60.0
+ENVIRONMENTS = (
+    "",
+    "pettingzoo:mpe2.simple_spread_v3?N=3",
+    "vmas:navigation?n_agents=3",
+    "gymnasium:lbforaging/Foraging-10x10-3p-3f-v3",
+)
+
+
+def measure(effort: Effort) -> list[Table]:
+    """Several environments, numbers of actors, lags; then where the processors' time went."""
+    runs = effort.pick([("", 1, 0)], [("", 2, 0)], _runs())
+    costs: dict[str, tuple[Scene, Stages]] = {}
+    rows, spent = [], []
+    for spec, actors, lag in runs:
+        if spec not in costs:
+            try:
+                scene = _scene(spec)
+            except EnvironmentFault:  # its package is not installed
+                continue
+            costs[spec] = scene, measure_stages(scene, effort)
+        row = _run(*costs[spec], actors, lag, effort)
+        rows.append(row)
+        spent.append(row)
+    return [
+        Table(
+            "train",
+            f"`chorus train --config configs/spread.yaml`, from the first update on, on {cores()} cores; the bound:"
+            " what they could do if only environment, inference, forward and backward pass cost anything",
+            COLUMNS,
+            rows,
+        ),
+        Table(
+            "costs",
+            "Core-microseconds per agent-step: the stages alone, and what the processes really used",
+            COST_COLUMNS,
+            spent,
+        ),
+    ]
+
+
+def _runs() -> list[tuple[str, int, int]]:
+    spread = [("", actors, lag) for actors, lag in ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1))]
+    return spread + [(spec, 2, lag) for spec in ENVIRONMENTS[1:] for lag in (0, 1)]
+
+
+def _scene(spec: str) -> Scene:
+    settings = configuration.read(SPREAD)
+    return Scene.of(settings, *([f"environment.spec={spec}"] if spec else []))
+
+
+def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) -> Row:
+    """A run that is stopped after some seconds; the rate is that of the updates in between, whatever they met."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "run"
+        command = [sys.executable, "-m", "chorus", "train", "--config", str(SPREAD), "--out", str(out)]
+        command += ["--env", scene.config.environment.spec, "--updates", str(FOR_EVER)]
+        command += ["--actors", str(actors), "--lag", str(lag)]
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            while not _updates(out):
+                if process.poll() is not None or time.monotonic() - began > START_SECONDS:
+                    raise RuntimeError(f"{' '.join(command)} made no update within {START_SECONDS:.0f} s")
+                time.sleep(0.02)
+            first = time.monotonic() - began
+            time.sleep(effort.pick(0.5, 1.0, 2.0))
+            before, used = _updates(out)[-1], _processor_seconds(process.pid)
+            at = time.monotonic()
+            time.sleep(effort.pick(1.0, 5.0, 8.0))
+            memory = _memory(process.pid)
+            used = {who: seconds - used[who] for who, seconds in _processor_seconds(process.pid).items()}
+            wall = time.monotonic() - at
+            rows = _updates(out)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+    last = rows[-1]
+    taken = float(last["seconds"]) - float(before["seconds"])
+    rate = (int(last["agent_steps"]) - int(before["agent_steps"])) / max(taken, 1e-9)
+    bound = stages.bound(cores(), actors)
+    return {
+        "environment": scene.config.environment.spec,
+        "actors": actors,
+        "lag": lag,
+        "agent_steps_per_second": rate,
+        "limit_agent_steps_per_second": bound,
+        "efficiency": rate / bound,
+        "first_update_seconds": first,
+        "memory_megabytes": sum(memory),
+        "actor_megabytes": median(memory[1:]),
+        "environment_microseconds": 1e6 * stages.environment,
+        "inference_microseconds": 1e6 * stages.inference,
+        "gradient_microseconds": 1e6 * stages.gradient,
+        "actor_microseconds": 1e6 * used["actors"] / wall / rate,
+        "learner_microseconds": 1e6 * used["learner"] / wall / rate,
+        "idle_microseconds": 1e6 * (cores() - (used["actors"] + used["learner"]) / wall) / rate,
+    }
+
+
+def _updates(out: Path) -> list[dict[str, str]]:
+    """Whole rows of the record so far."""
+    path = out / "metrics.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["learning_rate"]]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _processor_seconds(pid: int) -> dict[str, float]:
+    """Processor time of the learner and of all actors so far."""
+    return {"learner": _used(pid), "actors": sum(_used(child) for child in _children(pid))}
+
+
+def _used(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory(pid: int) -> list[float]:
+    """Proportional set sizes in MB: the learner's, then each actor's."""
+    return [_proportional(process) for process in (pid, *_children(pid))]
+
+
+def _proportional(pid: int) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
