@@ -1,0 +1,55 @@
+"""Every benchmark works and says what it should say; how fast anything is, is no test's business."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import suite
+from benchmarks.measurement import Effort
+from benchmarks.simulation import Simulation, Swarm
+
+RATED = ("learner", "actor", "wire", "train", "scale")
+
+
+@pytest.mark.parametrize("name", suite.NAMES)
+def test_a_benchmark_yields_tables_with_figures_beside_their_limits(name: str) -> None:
+    tables = suite.measure(name, Effort.TINY)
+    rows = [row for table in tables for row in table.rows]
+    assert rows
+    for table in tables:
+        assert table.title
+        for row in table.rows:
+            assert {column.key for column in table.columns} <= row.keys()
+        assert table.text().count("\n") == len(table.rows) + 1
+        assert table.markdown().count("\n|") == len(table.rows) + 2
+    limits = {"limit_", "roofline", "times_raw", "share_of"}
+    assert any(key.startswith(tuple(limits)) for row in rows for key in row)
+    assert any("agent_steps_per_second" in row for row in rows) == (name in RATED)
+    json.dumps(suite.plain({}, {name: tables}), allow_nan=False)
+
+
+def test_the_command_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert suite.bench(["ledger"], Effort.TINY, "json", tmp_path / "deep" / "bench.json") == 0
+    written = json.loads((tmp_path / "deep" / "bench.json").read_text())
+    assert written == json.loads(capsys.readouterr().out)
+    assert written["machine"]["cores"] >= 1
+    assert written["benchmarks"]["ledger"][0]["rows"][0]["operations_per_second"] > 0
+
+
+def test_a_simulation_is_a_function_of_its_seed() -> None:
+    swarm = Swarm(actors=20, tasks=40, life=20.0, shock=0.5, updates=6, gradient=0.05, seed=3)
+    assert Simulation(swarm).run() == Simulation(swarm).run()
+
+
+def test_simulated_actors_that_never_die_play_nothing_in_vain() -> None:
+    story = Simulation(Swarm(actors=20, tasks=80, updates=5, unlike=0.0, uneven=0.0)).run()
+    assert story.deaths == story.repeated == 0
+    assert story.wasted == 0.0
+
+
+def test_a_simulated_run_survives_the_death_of_half_of_its_actors() -> None:
+    story = Simulation(Swarm(actors=50, tasks=200, updates=12, life=600.0, shock=0.5, absence=2.0, seed=1)).run()
+    assert story.updates == 11
+    assert story.deaths >= 15
+    assert story.recovery is not None
