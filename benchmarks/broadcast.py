@@ -36,6 +36,8 @@ VERSION_COLUMNS = (
     Column("assemble_milliseconds", "assemble and check ms", ".2f"),
 )
 
+PATIENCE_SECONDS = 60.0
+
 
 def measure(effort: Effort) -> list[Table]:
     """Several sizes to several numbers of subscribers; and what a version costs each side once."""
@@ -158,7 +160,7 @@ class _Crowd:
 async def _until(changed: asyncio.Event, true: Callable[[], bool]) -> None:
     while not true():
         changed.clear()
-        await asyncio.wait_for(changed.wait(), 120.0)
+        await asyncio.wait_for(changed.wait(), PATIENCE_SECONDS)
 
 
 def _version(megabytes: int, effort: Effort) -> Row:

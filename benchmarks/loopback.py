@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -22,36 +22,36 @@ from common import metrics
 from common.channel import SERVER_OPTIONS
 from common.credentials import NOTHING
 from common.fingerprint import fingerprint
+from common.task import Task
 from common.trajectory import Trajectory
-from learner.coordinator import Coordinator
+from learner.coordinator import Coordinator, Subscriber
 from learner.ledger import Ledger, Verdict
 from learner.server import Server
 
 
-class Sink:
+class Sink(Coordinator):
     """As much of a coordinator as the server needs: it takes trajectories and forgets them."""
 
     def __init__(self, scene: Scene) -> None:
+        """Nothing of the coordinator's own is made."""
         self.config = scene.config
         self.environment = scene.spec
         self.metrics = metrics.LearnerMetrics(metrics.registry())
         self.ledger = Ledger(60.0)
-        self.subscribers: dict[str, Any] = {}
-        self.asked: set[str] = set()
-        self.received = 0
         self.refused = 0
         self.last_progress = 0.0
+        self.subscribers: dict[str, Subscriber] = {}
+        self.asked: set[str] = set()
         self.changed = asyncio.Event()
 
-    def join(self, subscriber: Any) -> None:
+    def join(self, subscriber: Subscriber, only_audits: bool = False, auditor: bool = True) -> None:
         """An actor is there, and may answer the first task as often as it likes."""
-        self.ledger.join(subscriber.name)
+        self.ledger.join(subscriber.name, only_audits, auditor)
         self.ledger.actors[subscriber.name].leases[FIRST] = 0.0
         self.subscribers[subscriber.name] = subscriber
 
     def leave(self, name: str) -> None:
         """An actor is gone."""
-        self.ledger.leave(name)
         del self.subscribers[name]
 
     def ask(self, name: str) -> None:
@@ -59,9 +59,12 @@ class Sink:
         self.asked.add(name)
         self.changed.set()
 
-    async def receive(self, _: str, trajectory: Trajectory, __: str) -> Verdict:
+    def leased(self, name: str, task: Task) -> Task:
+        """Whatever is answered was asked for."""
+        return task
+
+    async def receive(self, name: str, trajectory: Trajectory, announced: str) -> Verdict:
         """A trajectory came, whole."""
-        self.received += trajectory.env_steps > 0
         return Verdict.KEPT
 
 
@@ -69,7 +72,7 @@ class Sink:
 async def real_server(scene: Scene) -> AsyncIterator[tuple[Sink, Server, int]]:
     """The learner's own server around a sink; yields both and the port."""
     sink = Sink(scene)
-    server = Server(cast("Coordinator", sink), "bench", fingerprint(scene.spec.package), NOTHING)
+    server = Server(sink, "bench", fingerprint(scene.spec.package), NOTHING)
     try:
         yield sink, server, await server.start("127.0.0.1:0")
     finally:
