@@ -1,6 +1,7 @@
 # What a person types. On a machine with Python 3.11 and make, each command makes what it needs first.
 #
 #   make train                        train three agents to spread out (configs/spread.yaml); ARGS="--updates 5 --actors 4" go on to `chorus train`
+#   make studies                      measure what is claimed of learning (docs/studies/, half an hour on 2 cores)
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
 #   make check                        lint, formatting, types
 #   make format                       put formatting right
@@ -25,6 +26,10 @@ help:
 .PHONY: train
 train: $(STAMP) $(GENERATED)
 	@exec $(BIN)/chorus train --config configs/spread.yaml $(ARGS)
+
+.PHONY: studies
+studies: $(STAMP) $(GENERATED)
+	@exec $(BIN)/chorus study all $(ARGS)
 
 .PHONY: test
 test: check

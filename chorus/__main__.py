@@ -14,6 +14,8 @@ from common import arithmetic
 from common.errors import ChorusError
 from common.logs import printable
 
+STUDIES = ("sharing", "reduction", "variance", "rewards", "lag", "memory", "baselines")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
@@ -133,6 +135,18 @@ def build_parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("runs/bench.json"), metavar="FILE", help="write JSON here (%(default)s)"
     )
     bench.set_defaults(run=_later("benchmarks.suite"))
+
+    study = commands.add_parser("study", help="measure what is claimed of learning, with a plot and a table")
+    study.add_argument("name", metavar="NAME", choices=[*STUDIES, "all"], help=f"{', '.join(STUDIES)}, or all of them")
+    study.add_argument("--quick", action="store_true", help="only show that it works: seconds, and no figures to quote")
+    study.add_argument("--jobs", type=_positive, metavar="N", help="runs side by side (default: one per core)")
+    study.add_argument(
+        "--out", type=Path, metavar="DIR", help="where results go (default: docs/studies; --quick: runs/studies-quick)"
+    )
+    study.add_argument(
+        "--pages", action="store_true", help="measure nothing: write the pages anew from the results there"
+    )
+    study.set_defaults(run=_later("studies.command"))  # the one place where the command reaches up
 
     check = commands.add_parser("check-env", help="see whether Chorus can train on an environment, and what is wrong")
     check_env.add_arguments(check)

@@ -1,0 +1,151 @@
+"""`docs/studies/README.md`: the question that Chorus answers, in plain words, with numbers from the results."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from studies import baselines, curves, lag, memory, reduction, rewards, sharing, variance
+from studies.run import Json
+from studies.study import Study
+
+STUDIES: dict[str, Study] = {
+    "sharing": sharing.STUDY,
+    "rewards": rewards.STUDY,
+    "reduction": reduction.STUDY,
+    "variance": variance.STUDY,
+    "baselines": baselines.STUDY,
+    "memory": memory.STUDY,
+    "lag": lag.STUDY,
+}
+"""In the order in which the answer comes to them."""
+
+OPENING = """# One policy for a team: the question, and what was measured
+
+> A team learns by vanilla policy gradient (REINFORCE), with one network for each agent. The agents are of one class,
+> see alike contexts, have LSTMs whose memory is each agent's own, and are paid for what each does and for what the team
+> achieves; the individual part is shaping that helps with the harder team part. Can one network serve them all, to cut
+> training time? How are the rewards combined, and is the loss summed or averaged?
+
+This page is written by the command that does the studies (`make studies`): every number and every verdict below is
+computed from the results beside it. ± is half a 95 % t interval over seeds."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One part of the answer.
+
+    Attributes:
+        question: the heading.
+        theory: what is so by mathematics, whatever is measured.
+        study: whose results are told.
+        told: the sentences from those results.
+    """
+
+    question: str
+    theory: str
+    study: str
+    told: Callable[[Json], Sequence[str]]
+
+
+def _of(study: str, *starts: str) -> Callable[[Json], list[str]]:
+    """The findings of a study that begin so; all if nothing is named."""
+    return lambda results: [
+        sentence for sentence in STUDIES[study].findings(results) if not starts or sentence.startswith(starts)
+    ]
+
+
+ANSWERS = (
+    Answer(
+        "Can one network serve them all, and does that save time?",
+        "Agents that share a network still behave differently, because what they see and what their LSTMs hold "
+        "differ; an agent id in the observation lets them specialise beyond that. One network learns from "
+        "everybody's experience, and a forward pass over all agents' rows costs less than a pass for each.",
+        "sharing",
+        _of("sharing", *(f"*{name}*" for name in sharing.TEAMS.values())),
+    ),
+    Answer(
+        "Where is one network wrong?",
+        "Where agents want opposite things, or see and do different ones. `sharing: groups` then gives each group a "
+        "policy (agents whose spaces differ are refused by `sharing: all` anyway).",
+        "sharing",
+        _of("sharing", "*Adversaries*"),
+    ),
+    Answer(
+        "How are the rewards combined?",
+        "`w_individual · r_i + w_team · r_team`, mixed in the learner; each weight may follow a schedule. The "
+        "individual part credits an agent with what it did itself; the team part is the goal, but every agent's "
+        "action is one of many causes. Shaping that is kept for ever also keeps what it biases; shaping that fades "
+        "does not.",
+        "rewards",
+        _of("rewards"),
+    ),
+    Answer(
+        "Is the loss summed or averaged?",
+        "One loss over all agents, one backward pass, one step. The gradient of the shared network is the sum of the "
+        "gradients that the agents would have given private copies; averaging only rescales it, so the two differ by "
+        "a factor of the learning rate. Averaging keeps that rate meaningful when the batch or the team changes. A "
+        "step for one agent after another is neither: from the second agent on, the data comes from a policy that "
+        "has changed.",
+        "reduction",
+        _of("reduction"),
+    ),
+    Answer(
+        "How much does averaging over agents help?",
+        "The variance of the mean of N alike gradients with correlation ρ is (1 + (N - 1) ρ) / N of one's: 1/N when "
+        "they are uncorrelated, no less than ρ however many there are.",
+        "variance",
+        _of("variance"),
+    ),
+    Answer(
+        "Should there be a baseline?",
+        "Subtracting from a return what other episodes brought at the same step leaves the gradient's mean and takes "
+        "variance away; it must not come from the agents of the same episode, whose returns depend on this one's "
+        "actions.",
+        "baselines",
+        _of("baselines"),
+    ),
+    Answer(
+        "Is the LSTM needed?",
+        "Where what matters now was seen only earlier.",
+        "memory",
+        _of("memory"),
+    ),
+    Answer(
+        "May actors run ahead of the learner?",
+        "With a lag, batches come from a policy some updates old; the clipped importance ratio weighs each action by "
+        "how much likelier or less likely it has become, which corrects the action but not the states visited.",
+        "lag",
+        _of("lag"),
+    ),
+)
+
+
+def write(out: Path) -> Path:
+    """Write `README.md` from the results that are there; return it."""
+    results = {name: json.loads(path.read_text()) for name in STUDIES if (path := out / f"{name}.json").exists()}
+    parts = [OPENING]
+    for answer in ANSWERS:
+        parts.append(f"## {answer.question}\n\n{answer.theory}")
+        if answer.study in results:
+            told = "\n".join(f"- {sentence}" for sentence in answer.told(results[answer.study]))
+            parts.append(f"Measured ([{answer.study}]({answer.study}.md)):\n\n{told}")
+        else:
+            parts.append(f"Not measured yet: `chorus study {answer.study}`.")
+    parts.append(_contents(results))
+    path = out / "README.md"
+    path.write_text("\n\n".join(parts) + "\n")
+    return path
+
+
+def _contents(results: dict[str, Json]) -> str:
+    lines = ["## The studies", "", "| study | command | date | seeds | minutes |", "|---|---|---|---|---|"]
+    for name, study in STUDIES.items():
+        if name in results:
+            of = results[name]
+            seeds = of["seeds"] if name == "variance" else len(next(curves.arms(of)).runs)
+            cells = [of["date"], str(seeds), f"{of['wall_seconds'] / 60.0:.1f} on {of['cores']} cores"]
+            lines.append(f"| [{study.title}]({name}.md) | `chorus study {name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

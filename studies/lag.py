@@ -1,0 +1,52 @@
+"""Study `lag`: what learning from older policies' episodes costs, and what the importance ratio mends."""
+
+from __future__ import annotations
+
+from studies import curves
+from studies.run import Json
+from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+
+SCALE = Scale(updates=100, rates=(2e-3, 5e-3, 1e-2), evaluations=10)
+LAGS = (1, 2, 4)
+PANEL = Panel(
+    "spread, 3 agents",
+    {
+        "lag 0": {},
+        **{f"lag {lag}": {"lag": lag} for lag in LAGS},
+        **{f"lag {lag}, no ratio": {"lag": lag, "loss": {"importance_clip": None}} for lag in LAGS},
+    },
+    {"environment": {"spec": "spread?agents=3"}},
+)
+
+
+def measure(work: Work, quick: bool) -> Json:
+    """All of it."""
+    return {"panels": carry_out([PANEL], quickly(SCALE) if quick else SCALE, work)}
+
+
+def table(results: Json) -> str:
+    """With how far the importance ratios went."""
+    return curves.table(results, [("mean ratio", "ratio_mean", 3), ("greatest ratio", "ratio_max", 2)])
+
+
+def findings(results: Json) -> list[str]:
+    """Each lag beside none, with and without the ratio."""
+    by_name = {one.name: one for one in curves.arms(results)}
+    found = [f"{curves.verdict(by_name[f'lag {lag}'], by_name['lag 0'])}." for lag in LAGS]
+    return found + [f"{curves.verdict(by_name[f'lag {lag}'], by_name[f'lag {lag}, no ratio'])}." for lag in LAGS]
+
+
+STUDY = Study(
+    title="Lag: learning from the episodes of an older policy",
+    question="With a lag, actors play the next batches while the learner still computes, so nobody waits, but "
+    "batches come from policies that are 1, 2 or 4 updates old. What does that cost per step, and does the clipped "
+    "importance ratio help?",
+    about="`lag L` learns update u from episodes of version max(0, u - L), each action weighted by min(ρ, 1), ρ = "
+    "π_u / π_(u - L) of that action (Espeholt et al. 2018); `no ratio` leaves the weight out (`loss.importance_clip: "
+    "null`). The ratio corrects the action alone, not the states that were visited. What a lag gains in time is no "
+    "part of this study: all runs are played by one process.",
+    measure=measure,
+    draw=curves.draw,
+    table=table,
+    findings=findings,
+)

@@ -1,0 +1,40 @@
+"""Study `memory`: when an LSTM is worth having."""
+
+from __future__ import annotations
+
+from studies import curves
+from studies.run import Json
+from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+
+SCALE = Scale(updates=160, rates=(5e-3, 1e-2, 2e-2))
+SEEN = 4
+HIDDEN, SHOWN = f"landmarks seen in the first {SEEN} steps only", "landmarks always seen"
+ARMS: dict[str, Json] = {"LSTM": {"network": {"memory": "lstm"}}, "no memory": {"network": {"memory": "none"}}}
+PANELS = [
+    Panel(HIDDEN, ARMS, {"environment": {"spec": f"studies.worlds:blind?agents=2&steps=20&seen={SEEN}"}}),
+    Panel(SHOWN, ARMS, {"environment": {"spec": "studies.worlds:blind?agents=2&steps=20&seen=21"}}),
+]
+
+
+def measure(work: Work, quick: bool) -> Json:
+    """All of it."""
+    return {"panels": carry_out(PANELS, quickly(SCALE) if quick else SCALE, work)}
+
+
+def findings(results: Json) -> list[str]:
+    """Both worlds."""
+    return [f"*{name}*: {curves.verdict(*curves.arms(results, name))}." for name in results["panels"]]
+
+
+STUDY = Study(
+    title="Memory: an LSTM, or none",
+    question="Each agent has an LSTM whose state is its own. When does that pay?",
+    about="`spread` with two agents and 20 steps, each agent paying its distance from the nearest landmark. In one "
+    f"panel the landmarks are seen in the first {SEEN} steps of an episode and are zeros from then on, so that a "
+    "policy must remember where they were; in the other they are always seen. `no memory` has a linear layer and a "
+    "rectifier of the same width in the LSTM's place.",
+    measure=measure,
+    draw=curves.draw,
+    table=curves.table,
+    findings=findings,
+)

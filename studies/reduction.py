@@ -1,0 +1,127 @@
+"""Study `reduction`: whether the loss is summed or averaged, and why Adam hardly cares."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from matplotlib.figure import Figure
+
+from studies import curves
+from studies.run import Json
+from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+
+RATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+SCALE = Scale(updates=50, rates=RATES, evaluations=5, trials=1)
+ADAM, SGD = "Adam, no clip", "SGD, no clip"
+
+
+def panels() -> list[Panel]:
+    """The four reductions by each optimiser, without and with the clip."""
+    arms: dict[str, Json] = {
+        name: {"loss": {"reduction": name}} for name in ("mean", "agent_mean", "sum", "sequential")
+    }
+    return [
+        Panel(
+            f"{label}, {'no clip' if clip is None else f'clip at norm {clip:g}'}",
+            arms,
+            {
+                "environment": {"spec": "studies.worlds:batteries?agents=3"},
+                "task": {"episodes": 12},
+                "optimiser": {"name": name, "clip": clip},
+            },
+        )
+        for clip in (None, 1.0)
+        for name, label in (("sgd", "SGD"), ("adam", "Adam"))
+    ]
+
+
+def measure(work: Work, quick: bool) -> Json:
+    """All of it."""
+    return {"panels": carry_out(panels(), quickly(SCALE) if quick else SCALE, work)}
+
+
+def draw(results: Json) -> Figure:
+    """Above the curves by the best rates; below what every rate of the grid came to on the trial seeds."""
+    names = list(results["panels"])
+    figure = Figure(figsize=(0.6 + 4.2 * len(names), 7.4), layout="constrained")
+    grid = figure.subplots(2, len(names), squeeze=False, sharey="row")
+    for place, panel in enumerate(names):
+        for number, one in enumerate(curves.arms(results, panel)):
+            curves.curve(grid[0][place], one, "env_steps", number)
+            tried = {rate: values for rate, values in one.trials.items() if None not in values}
+            grid[1][place].plot(
+                list(tried),
+                [sum(value for value in values if value is not None) / len(values) for values in tried.values()],
+                color=curves.COLOURS[number],
+                linestyle=curves.DASHES[number],
+                marker="osD^"[number],
+                markersize=4,
+                alpha=0.85,
+                label=one.name,
+            )
+        grid[0][place].set_title(panel, fontsize=10)
+        grid[0][place].set_xlabel("environment steps (thousands), by the best rate")
+        grid[1][place].set_xscale("log")
+        grid[1][place].set_xlabel("learning rate (trial seeds; no point: diverged)")
+        for axes in (grid[0][place], grid[1][place]):
+            axes.grid(alpha=0.3)
+    grid[0][0].legend(fontsize=8, loc="lower right")
+    for row in (0, 1):
+        grid[row][0].set_ylabel("evaluation return")
+    return figure
+
+
+def table(results: Json) -> str:
+    """With the norms of the gradients."""
+    return curves.table(results, [("gradient norm", "gradient_norm", 3), ("share clipped", "clipped", 2)])
+
+
+def findings(results: Json) -> list[str]:
+    """How far apart sum and mean are in scale, and what each optimiser makes of it."""
+    found = []
+    sgd, adam = curves.arm(results, SGD, "mean"), curves.arm(results, ADAM, "mean")
+    sgd_sum, adam_sum = curves.arm(results, SGD, "sum"), curves.arm(results, ADAM, "sum")
+    times = adam_sum.column("gradient_norm")[1] / adam.column("gradient_norm")[1]
+    if isfinite(times):
+        found.append(
+            f"At the start the summed gradient is {times:.0f} times as long as the mean one, which is the number of "
+            "agent-steps in a batch: the direction is the same."
+        )
+    found += [
+        f"*SGD* multiplies its step by that, so its best rate for `sum` is {sgd_sum.rate:g} where `mean` has "
+        f"{sgd.rate:g}, and must change whenever the batch does; {curves.verdict(sgd, sgd_sum)}.",
+        "*Adam* divides the gradient's running mean by the root of its running mean square, and a constant factor "
+        f"stands in both: `sum` and `mean` choose {adam_sum.rate:g} and {adam.rate:g}; "
+        f"{curves.verdict(adam, adam_sum)}. Over the whole grid of rates their trial results differ by at most "
+        f"{_gap(adam, adam_sum)}, those of SGD by {_gap(sgd, sgd_sum)}.",
+    ]
+    for panel in results["panels"]:
+        mean = curves.arm(results, panel, "mean")
+        for other in ("agent_mean", "sequential"):
+            found.append(f"*{panel}*: {curves.verdict(mean, curves.arm(results, panel, other))}.")
+    return found
+
+
+def _gap(ours: curves.Arm, theirs: curves.Arm) -> str:
+    pairs = [(ours.trials[rate], theirs.trials[rate]) for rate in ours.trials]
+    if any(None in values for pair in pairs for values in pair):
+        return "more than can be said, since some diverged"
+    gaps = [
+        abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True) if a is not None if b is not None
+    ]
+    return f"{max(gaps):.1f}"
+
+
+STUDY = Study(
+    title="Reduction: mean, a mean for each life, sum, or agent after agent",
+    question="One loss over all agents: is it summed or averaged? And why not step for one agent after the other?",
+    about="`spread` with three agents whose batteries last from 5 to 25 steps, so that lives are of unequal length. "
+    "`mean` divides the batch's loss by its agent-steps; `agent_mean` makes every life count alike, which is another "
+    "objective; `sum` divides by nothing; `sequential` takes a step for each agent in turn, so that all but the "
+    "first learn from episodes of a policy that has changed since. The grid of rates goes from 1e-5 to 1 in tens, "
+    "wide enough for each.",
+    measure=measure,
+    draw=draw,
+    table=table,
+    findings=findings,
+)

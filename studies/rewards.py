@@ -1,0 +1,56 @@
+"""Study `rewards`: which parts of the reward to learn from."""
+
+from __future__ import annotations
+
+from studies import curves
+from studies.run import Json
+from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+
+SCALE = Scale(updates=80, rates=(2e-3, 5e-3, 1e-2))
+DENSE, HARD = "spread: team reward dense", "sparse: team reward hard to find"
+
+
+def panels(updates: int) -> list[Panel]:
+    """The same four arms in two worlds, which differ in what is hard."""
+    fading = {"kind": "linear", "start": 0.5, "end": 0.0, "over": max(1, updates // 2)}
+    arms: dict[str, Json] = {
+        "individual only": {"reward": {"individual": 0.5, "team": 0.0}},
+        "team only": {"reward": {"individual": 0.0, "team": 0.5}},
+        "mixed": {"reward": {"individual": 0.5, "team": 0.5}},
+        "mixed, individual fades": {"reward": {"individual": fading, "team": 0.5}},
+    }
+    return [
+        Panel(DENSE, arms, {"environment": {"spec": "spread?agents=3"}}),
+        Panel(HARD, arms, {"environment": {"spec": "studies.worlds:sparse?agents=3"}}, individual=0.0, team=1.0),
+    ]
+
+
+def measure(work: Work, quick: bool) -> Json:
+    """All of it."""
+    scale = quickly(SCALE) if quick else SCALE
+    return {"panels": carry_out(panels(scale.updates), scale, work)}
+
+
+def findings(results: Json) -> list[str]:
+    """In each world, mixed beside the others."""
+    found = []
+    for name in results["panels"]:
+        own, team, mixed, fading = curves.arms(results, name)
+        found += [f"*{name}*: {curves.verdict(mixed, other)}." for other in (team, own, fading)]
+    return found
+
+
+STUDY = Study(
+    title="Rewards: the agent's own, the team's, or both",
+    question="Agents are paid for what each does and for what the team achieves. Learn from which?",
+    about="Two worlds. In `spread` the team reward is dense (minus the distance of every landmark from its nearest "
+    "agent) and the individual one is a goal of its own (-1 a collision); the return that arms are compared by is "
+    "half of each. In `sparse` the team is paid 1 a step for every landmark that an agent covers, which is hard to "
+    "find, and agents pay their distance from their nearest landmark, which is shaping only: it would have all of "
+    "them crowd one landmark. There arms are compared by the team's return alone. `fades` takes the weight of the "
+    "individual part to 0 in the first half of the run.",
+    measure=measure,
+    draw=curves.draw,
+    table=curves.table,
+    findings=findings,
+)

@@ -1,0 +1,90 @@
+"""Study `sharing`: one policy for all, one that sees who it is, or one for each; and where one policy is wrong."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from studies import adversaries, curves
+from studies.run import Json
+from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+
+SCALE = Scale(updates=80, rates=(2e-3, 5e-3, 1e-2))
+SHARED, IDENTIFIED, OWN = "one policy", "one policy with agent ids", "a policy per agent"
+ARMS: dict[str, Json] = {
+    SHARED: {"sharing": {"mode": "all"}},
+    IDENTIFIED: {"sharing": {"mode": "all_with_id"}},
+    OWN: {"sharing": {"mode": "none"}},
+}
+TEAMS = {agents: f"spread, {agents} agents" for agents in (3, 8)}
+
+
+def panels() -> list[Panel]:
+    """Two sizes of team; tasks shrink with the team, so that batches have about as many agent-steps."""
+    return [
+        Panel(
+            name,
+            ARMS,
+            {"environment": {"spec": f"spread?agents={agents}"}, "task": {"episodes": 16 if agents == 3 else 8}},
+        )
+        for agents, name in TEAMS.items()
+    ]
+
+
+def measure(work: Work, quick: bool) -> Json:
+    """Cooperation, then adversaries."""
+    scale = quickly(SCALE) if quick else SCALE
+    return {"panels": carry_out(panels(), scale, work), "adversaries": adversaries.measure(work, quick)}
+
+
+def draw(results: Json) -> Figure:
+    """Against steps and against time."""
+    return curves.draw(results, ("env_steps", "seconds"))
+
+
+def table(results: Json) -> str:
+    """The teams, then the adversaries."""
+    return f"{curves.table(results)}\n\n{adversaries.table(results['adversaries'])}"
+
+
+def findings(results: Json) -> list[str]:
+    """Each way of sharing beside the others, in return and in time."""
+    found = []
+    for name in TEAMS.values():
+        shared, identified, own = curves.arms(results, name)
+        found += [f"*{name}*: {curves.verdict(shared, own)}.", f"*{name}*: {curves.verdict(identified, shared)}."]
+        times = own.column("seconds")[-1] / shared.column("seconds")[-1]
+        found.append(
+            f"*{name}*: a policy per agent takes {times:.1f} times the processor time of one policy for the same "
+            f"steps; {_catching_up(shared, own)}."
+        )
+    return found + adversaries.findings(results["adversaries"])
+
+
+def _catching_up(shared: curves.Arm, own: curves.Arm) -> str:
+    """When the shared policy is as good as the separate ones ever get."""
+    goal = own.result.mean
+    means = shared.returns.mean(axis=0)
+    place = next((number for number, value in enumerate(means) if value >= goal), None)
+    if place is None:
+        return f"one policy does not come to the {goal:.1f} of separate ones in this time"
+    steps, seconds = (shared.column(name)[place] for name in ("env_steps", "seconds"))
+    all_steps, all_seconds = (own.column(name)[-1] for name in ("env_steps", "seconds"))
+    return (
+        f"one policy reaches the final return of separate ones, {goal:.1f}, after {steps / all_steps:.0%} of their "
+        f"steps and {seconds / all_seconds:.0%} of their processor time"
+    )
+
+
+STUDY = Study(
+    title="Sharing: one policy for all, or one for each",
+    question="Agents are alike. Can one network serve them all, and does that cut training time?",
+    about="`spread` with 3 and with 8 agents. `with agent ids` appends a one-hot id to the observation. Time is the "
+    "processor time of the one process that plays and learns, evaluations left out. Where agents want opposite "
+    "things one policy is wrong: the last table has `tag`, with one chaser and two runners whose observations and "
+    "actions are of the same form. There, policies are judged against untrained ones and against one another: "
+    "`sharing: groups` gives the chaser and the runners a policy each, `sharing: all` one to all three.",
+    measure=measure,
+    draw=draw,
+    table=table,
+    findings=findings,
+)

@@ -1,0 +1,258 @@
+"""Study `variance`: how much less noise there is in a gradient averaged over m of the N agents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from actor.rollout import Player
+from common import config as configuration
+from common.environments import make
+from common.sharing import divide
+from common.task import Purpose, Task
+from learner.training import TaskSums, Training
+from studies.crew import Job
+from studies.interval import Interval, interval
+from studies.run import Json, train
+from studies.study import BASE, QUICK, Study, Work, merge
+
+Values = NDArray[np.float64]
+
+REWARDS = {"individual": (1.0, 0.0), "team": (0.0, 1.0), "mixed": (0.5, 0.5)}
+BASELINES = ("none", "leave_one_out")
+SUBSETS = 24
+"""At most so many choices of m agents are averaged over."""
+
+SETTINGS: Json = merge(
+    BASE,
+    {
+        "environment": {"spec": "spread?agents=8"},
+        "task": {"episodes": 8},
+        "network": {"encoder": 32, "lstm": 32},
+        "loss": {"normalise_advantages": False, "entropy": 0.0},
+    },
+)
+
+
+def measure(work: Work, quick: bool) -> Json:
+    """All of it: one job for each seed."""
+    size = {"warm_up": 1, "tasks": 6, "settings": merge(SETTINGS, QUICK)} if quick else {
+        "warm_up": 30, "tasks": 200, "settings": SETTINGS
+    }  # fmt: skip
+    seeds = 2 if quick else 5
+    done = work([Job("studies.variance:one_seed", {**size, "seed": seed}) for seed in range(seeds)])
+    return {"seeds": seeds, "warm_up": size["warm_up"], "tasks": size["tasks"], "measured": done}
+
+
+def one_seed(settings: Json, seed: int, warm_up: int, tasks: int) -> list[Json]:
+    """Train a policy a little, hold it fixed, and take every agent's gradient of the same tasks.
+
+    The gradient of one task over a set S of agents is the mean of theirs, `g_S = (1/m) sum_{i in S} g_i`; its variance
+    is the trace of its covariance over tasks, measured on the second half of the tasks. The correlation
+    `rho = mean_{i != j} cov(g_i, g_j) / mean_i var(g_i)` is measured on the first half.
+
+    Returns:
+        for each baseline and reward: `correlation`, and `variance` by m, one agent's being 1, mean over choices of m.
+    """
+    learning = merge(settings, {"seed": seed, "updates": warm_up})
+    version = train(configuration.check(learning)).current
+    environment = make(settings["environment"]["spec"])
+    spec = environment.spec
+    number = len(spec.agents)
+    sets = _sets(number, seed)
+    weights = np.array([[1.0 / len(one) if agent in one else 0.0 for agent in range(number)] for one in sets])
+    cases = []
+    for baseline in BASELINES:
+        for reward, (individual, team) in REWARDS.items():
+            change = {"loss": {"baseline": baseline}, "reward": {"individual": individual, "team": team}}
+            config = configuration.resolve(configuration.check(merge(learning, change)), spec)
+            training = Training(config, spec, divide(spec, config.sharing), {warm_up: version}, warm_up)
+            cases.append((baseline, reward, training, _Spread(), _Spread()))
+    player = Player(environment, divide(spec, cases[0][2].config.sharing), seed)
+    for index in range(tasks):
+        training = cases[0][2]
+        trajectory = player.play(version, Task(warm_up, Purpose.TRAINING, index), training.config.episodes)
+        for _, _, training, first, second in cases:
+            gradients = np.stack([_gradient(training.sums(trajectory, [agent])) for agent in range(number)])
+            if 2 * index < tasks:
+                first.add(gradients, np.eye(number))
+            else:
+                second.add(gradients, weights)
+    environment.close()
+    found = []
+    for baseline, reward, _, first, second in cases:
+        variances = second.variances()
+        one = np.mean([variance for members, variance in zip(sets, variances, strict=True) if len(members) == 1])
+        by_size = {
+            str(m): float(np.mean([v for members, v in zip(sets, variances, strict=True) if len(members) == m]) / one)
+            for m in range(1, number + 1)
+        }
+        found.append({"baseline": baseline, "reward": reward, "correlation": first.correlation(), "variance": by_size})
+    return found
+
+
+def _gradient(sums: TaskSums) -> Values:
+    gradient = sums.policies[0].gradient
+    if gradient is None:
+        raise ValueError("an agent did nothing")
+    flat: Values = gradient.double().numpy() / sums.policies[0].steps
+    return flat
+
+
+def _sets(number: int, seed: int) -> list[tuple[int, ...]]:
+    """The choices of m of N agents that are averaged over: all, or some drawn at random."""
+    draws = np.random.Generator(np.random.Philox(key=[seed, 0]))
+    sets: list[tuple[int, ...]] = []
+    for m in range(1, number + 1):
+        every = list(combinations(range(number), m))
+        chosen = range(len(every)) if len(every) <= SUBSETS else draws.choice(len(every), SUBSETS, replace=False)
+        sets += [every[int(place)] for place in chosen]
+    return sets
+
+
+class _Spread:
+    """Gathers vectors, task by task: what their covariance needs, and no more."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._sums: Values | None = None
+        self._products: Values | None = None
+
+    def add(self, gradients: Values, weights: Values) -> None:
+        """Take a task's gradients `[agent, parameter]`, averaged as `weights` `[set, agent]` say."""
+        vectors = weights @ gradients
+        products = vectors @ vectors.T
+        self._sums = vectors if self._sums is None else self._sums + vectors
+        self._products = products if self._products is None else self._products + products
+        self._count += 1
+
+    def _covariance(self) -> Values:
+        """`[set, set]`, traces of the covariances."""
+        if self._sums is None or self._products is None or self._count < 2:
+            raise ValueError("variances need two tasks or more")
+        centred: Values = (self._products - self._sums @ self._sums.T / self._count) / (self._count - 1)
+        return centred
+
+    def variances(self) -> Values:
+        """`[set]`."""
+        return np.diagonal(self._covariance())
+
+    def correlation(self) -> float:
+        """Mean covariance of two over mean variance of one."""
+        covariance = self._covariance()
+        count = len(covariance)
+        diagonal = float(np.trace(covariance))
+        return (float(covariance.sum()) - diagonal) / (count - 1) / diagonal
+
+
+@dataclass(frozen=True)
+class Case:
+    """One baseline and reward, over seeds: the correlation, and the variance by m relative to m = 1."""
+
+    baseline: str
+    reward: str
+    correlation: Interval
+    variance: dict[int, Interval]
+
+    def predicted(self, m: int) -> float:
+        """`(1 + (m - 1) rho) / m`."""
+        return (1.0 + (m - 1) * self.correlation.mean) / m
+
+    @property
+    def worth(self) -> float:
+        """How many independent agents all of them are worth."""
+        return 1.0 / self.variance[max(self.variance)].mean
+
+
+def cases(results: Json) -> list[Case]:
+    """What was measured, over seeds."""
+    found = []
+    for same in zip(*results["measured"], strict=True):
+        variance = {int(m): interval([one["variance"][m] for one in same]) for m in same[0]["variance"]}
+        correlation = interval([one["correlation"] for one in same])
+        found.append(Case(same[0]["baseline"], same[0]["reward"], correlation, variance))
+    return found
+
+
+def draw(results: Json) -> Figure:
+    """A row for each baseline, a column for each reward."""
+    figure = Figure(figsize=(12, 7.2), layout="constrained")
+    grid = figure.subplots(len(BASELINES), len(REWARDS), squeeze=False, sharex=True, sharey=True)
+    for axes, case in zip(grid.ravel(), cases(results), strict=True):
+        m = np.array(sorted(case.variance))
+        measured = [case.variance[number] for number in m]
+        axes.plot(m, 1.0 / m, color="#636363", linestyle=":", label="1/m: agents independent")
+        axes.plot(
+            m,
+            [case.predicted(int(n)) for n in m],
+            color="#e6550d",
+            linestyle="--",
+            label="(1 + (m - 1) correlation) / m",
+        )
+        axes.plot(m, [one.mean for one in measured], "o-", color="#08519c", label="measured")
+        axes.fill_between(m, [one.low for one in measured], [one.high for one in measured], color="#08519c", alpha=0.15)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log", base=2)
+        axes.set_xticks(m, [str(number) for number in m])
+        axes.set_yticks([2.0**-power for power in range(4)], ["1", "1/2", "1/4", "1/8"])
+        axes.set_ylim(0.1, 1.3)
+        axes.set_title(
+            f"{case.reward} reward, baseline {case.baseline}: correlation {case.correlation.text(2)}", fontsize=9
+        )
+        axes.grid(alpha=0.3)
+    for axes in grid[-1]:
+        axes.set_xlabel("agents averaged over")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("variance, one agent's = 1")
+    grid[0][0].legend(fontsize=8, loc="lower left")
+    return figure
+
+
+def table(results: Json) -> str:
+    """A row per case."""
+    shown = cases(results)
+    most = max(shown[0].variance)
+    sizes = [m for m in (2, 4, 8) if m <= most]
+    headings = ["baseline", "reward", "correlation of two agents"]
+    headings += [f"variance at m = {m} (1/m; predicted)" for m in sizes] + [f"{most} agents are worth"]
+    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+    for case in shown:
+        cells = [case.baseline.replace("_", "-"), case.reward, case.correlation.text(3)]
+        cells += [f"{case.variance[m].text(3)} ({1 / m:.3f}; {case.predicted(m):.3f})" for m in sizes]
+        lines.append("| " + " | ".join([*cells, f"{case.worth:.1f} independent ones"]) + " |")
+    return "\n".join(lines)
+
+
+def findings(results: Json) -> list[str]:
+    """Where averaging helps as much as it can, and where not."""
+    found = []
+    for case in cases(results):
+        most = max(case.variance)
+        found.append(
+            f"*{case.reward} reward, baseline {case.baseline.replace('_', '-')}*: the gradients of two agents "
+            f"correlate by {case.correlation.text(3)}; averaging over {most} agents leaves "
+            f"{case.variance[most].text(3)} of one agent's variance where independent agents would leave "
+            f"{1 / most:.3f} and the correlation predicts {case.predicted(most):.3f}: they are worth {case.worth:.1f} "
+            "independent ones."
+        )
+    return found
+
+
+STUDY = Study(
+    title="Variance: how much averaging over agents helps",
+    question="Against one agent's gradient, the variance of the mean gradient of N agents falls by up to N. How far "
+    "does it really fall, and what decides?",
+    about="`spread` with eight agents and one policy, trained for 30 updates with mixed rewards and then held fixed. "
+    "The policy plays 200 tasks of 8 episodes; for each task the gradient of each agent alone is taken. The variance "
+    "of a gradient is the trace of its covariance over tasks. It is measured, for m agents, on one half of the tasks "
+    "(mean over choices of m agents), and set beside 1/m and (1 + (m - 1) · correlation) / m with the correlation "
+    "measured on the other half. Seeds differ in the policy and in the episodes.",
+    measure=measure,
+    draw=draw,
+    table=table,
+    findings=findings,
+)
