@@ -66,8 +66,12 @@ def draw(results: Json) -> Figure:
         for axes in (grid[0][place], grid[1][place]):
             axes.grid(alpha=0.3)
     grid[0][0].legend(fontsize=8, loc="lower right")
+    begin = min(float(one.returns[:, 0].mean()) for one in curves.arms(results))
+    gained = max(one.result.mean for one in curves.arms(results)) - begin
     for row in (0, 1):
         grid[row][0].set_ylabel("evaluation return")
+        if gained > 0.0:  # what fell far below the start is off the picture, so that the rest can be told apart
+            grid[row][0].set_ylim(begin - 0.7 * gained, begin + 1.2 * gained)
     return figure
 
 

@@ -199,10 +199,9 @@ def draw(results: Json) -> Figure:
         axes.set_yscale("log", base=2)
         axes.set_xticks(m, [str(number) for number in m])
         axes.set_yticks([2.0**-power for power in range(4)], ["1", "1/2", "1/4", "1/8"])
-        axes.set_ylim(0.1, 1.3)
-        axes.set_title(
-            f"{case.reward} reward, baseline {case.baseline}: correlation {case.correlation.text(2)}", fontsize=9
-        )
+        axes.set_ylim(0.09, 1.3)
+        baseline = case.baseline.replace("_", "-")
+        axes.set_title(f"{case.reward} reward, baseline {baseline}\ncorrelation {case.correlation.text(3)}", fontsize=9)
         axes.grid(alpha=0.3)
     for axes in grid[-1]:
         axes.set_xlabel("agents averaged over")
