@@ -21,8 +21,8 @@ from common.environments import make
 from common.errors import TrainingFault
 from common.sharing import divide
 from common.task import Purpose, Task
-from learner.gradient import figures
-from learner.training import Training, UpdateReport, first_version, mean_returns
+from learner.figures import figures, mean_returns
+from learner.training import Training, UpdateReport, first_version
 
 Json = dict[str, Any]
 
