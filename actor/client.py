@@ -27,7 +27,7 @@ from common.config import Config
 from common.credentials import NOTHING, Credentials
 from common.environments import make
 from common.environments.permitted import permit
-from common.errors import EnvironmentFault, MalformedData, Refused
+from common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
 from common.fingerprint import chorus_version, fingerprint
 from common.metrics import ActorMetrics
 from common.purity import prove
@@ -35,7 +35,7 @@ from common.sharing import divide
 from common.task import Purpose, Task
 from common.trajectory import Trajectory, validate
 from common.weights import PolicyVersion
-from common.wire import WeightsAssembly, read_task, task_name, trajectory_chunks
+from common.wire import WeightsAssembly, read_message, read_task, task_name, trajectory_chunks
 from protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.actor")
@@ -231,6 +231,8 @@ class _Session:
                 return False
             if not isinstance(welcome, pb.Welcome):
                 raise MalformedData("the learner did not begin with a welcome")
+            if hashlib.sha256(welcome.config).digest() != welcome.sha256:
+                raise Corrupted("the welcome's configuration did not arrive as it was sent")
             patience = configuration.decode(welcome.config).learner.task_timeout
             with Watchdog(patience, self._beat, self._hang) as self._watchdog:
                 return self._serve(welcome)
@@ -278,7 +280,8 @@ class _Session:
         weights = WeightsAssembly()
         fault: grpc.RpcError | MalformedData | None = None
         try:
-            for message in self._call:
+            for data in self._call:
+                message = read_message(data)
                 kind = message.WhichOneof("kind")
                 if kind == "weights":
                     policy = weights.add(message.weights)

@@ -29,6 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_settings(train)
     train.add_argument("--actors", type=_positive, metavar="N", help="actor processes (default: one per core)")
     train.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/ENVIRONMENT-DATE-TIME)")
+    train.add_argument("--no-pictures", action="store_true", help="leave out curve.png and episode.gif")
     train.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="more actors may join here")
     _add_metrics(train)
     _add_credentials(train, "show to actors, and ask of them")
@@ -103,6 +104,15 @@ def build_parser() -> argparse.ArgumentParser:
     replay.add_argument("--task", type=int, required=True, metavar="J", help="its place in the batch")
     replay.add_argument("--gif", type=Path, metavar="FILE", help="also film its first episode")
     replay.set_defaults(run=_later("chorus.replay"))
+
+    chaos = commands.add_parser("chaos", help="train in peace and under faults, and see that nothing differs")
+    _add_settings(chaos)
+    chaos.add_argument("--out", type=Path, required=True, metavar="DIR", help="empty folder for both runs")
+    chaos.add_argument("--actors", type=_positive, default=3, metavar="N", help="actor processes (%(default)s)")
+    chaos.add_argument("--faults", type=_positive, default=50, metavar="N", help="how many (%(default)s)")
+    chaos.add_argument("--chaos-seed", type=int, default=0, metavar="S", help="of the faults (%(default)s)")
+    chaos.add_argument("--only", action="append", default=[], metavar="KIND", help="this kind; may be repeated")
+    chaos.set_defaults(run=_chaos)
 
     certs = commands.add_parser("certs", help="make certificates for mutual TLS: an authority, a learner's, an actor's")
     certs.add_argument("dir", type=Path, metavar="DIR", help="folder for them, made if need be")
@@ -252,6 +262,13 @@ def _learner(options: argparse.Namespace) -> int:
     from chorus.learner import learn
 
     return learn(config, options)
+
+
+def _chaos(options: argparse.Namespace) -> int:
+    config = _settings(options)
+    from chorus.chaos import run
+
+    return run(options, config)
 
 
 def _actor(options: argparse.Namespace) -> int:

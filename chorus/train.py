@@ -39,7 +39,8 @@ def train(config: Config, options: argparse.Namespace) -> int:
     if not finished:
         print(f"stopped; the same command with --out {out} goes on from here")
         return 0
-    _picture(config, out)
+    if not options.no_pictures:
+        _picture(config, out)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -42,8 +42,8 @@ SERVER_OPTIONS = [
 class Stream(Protocol):
     """An open stream as the actor uses it: messages in, until it ends or is cancelled."""
 
-    def __iter__(self) -> Iterator[pb.ToActor]:
-        """Wait for the next message; raises `grpc.RpcError` if the stream breaks."""
+    def __iter__(self) -> Iterator[bytes]:
+        """Wait for the next message, still encoded; raises `grpc.RpcError` if the stream breaks."""
         ...
 
     def cancel(self) -> bool:
@@ -70,7 +70,7 @@ class Line:
 
     def play(self, messages: Iterator[pb.FromActor]) -> Stream:
         """Open an actor's stream."""
-        method = self._channel.stream_stream(PLAY, pb.FromActor.SerializeToString, pb.ToActor.FromString)
+        method: Any = self._channel.stream_stream(PLAY, pb.FromActor.SerializeToString, None)
         return cast("Stream", method(messages, metadata=self._metadata))
 
     def status(self, timeout: float) -> pb.StatusReply:

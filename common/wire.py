@@ -8,6 +8,7 @@ from math import prod
 from typing import Any, cast
 
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from common.errors import MalformedData
 from common.task import Purpose, Task
@@ -19,6 +20,18 @@ CHUNK_BYTES = 1 << 20
 MESSAGE_BYTES = CHUNK_BYTES + (64 << 10)
 WEIGHTS_BYTES = 4 << 30
 DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4"), "bool": np.dtype("?")}
+
+
+def read_message(data: bytes) -> pb.ToActor:
+    """A message of the learner, decoded here and not by gRPC, so that nonsense is what it is.
+
+    Raises:
+        MalformedData: it is none.
+    """
+    try:
+        return pb.ToActor.FromString(data)
+    except DecodeError as fault:
+        raise MalformedData(f"not a ToActor message: {fault}") from fault
 
 
 def task_name(task: Task) -> pb.TaskName:

@@ -88,7 +88,7 @@ class Server:
         config = configuration.encode(coordinator.config)
         self.config_digest = hashlib.sha256(config).digest()
         self.welcome = pb.ToActor(
-            welcome=pb.Welcome(version=chorus_version(), run=run, config=config)
+            welcome=pb.Welcome(version=chorus_version(), run=run, config=config, sha256=self.config_digest)
         ).SerializeToString()
         self.limit = payload_limit(coordinator.environment, coordinator.config.episodes)
         self.connections: dict[str, Connection] = {}
@@ -177,7 +177,9 @@ class Server:
         except Unlawful as fault:
             self.refuse(fault.reason)
             log.warning("actor refused", extra={"actor": connection.name, "reason": fault.reason, "why": str(fault)})
-            await context.abort(fault.code, str(fault))
+            code, why = fault.code, str(fault)
+            fault.__traceback__ = fault.__cause__ = fault.__context__ = None  # a cycle that would hold what was sent
+            await context.abort(code, why)
         finally:
             self._streams.discard(connection)
 
