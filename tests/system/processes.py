@@ -113,7 +113,7 @@ class Chorus:
 
     def train(self, name: str, *arguments: str | Path) -> Path:
         """Train in a folder of that name, to the end; return it."""
-        self.run("train", "--out", self.folder / name, *QUICK, *arguments)
+        self.run("train", "--no-pictures", "--out", self.folder / name, *QUICK, *arguments)
         return self.folder / name
 
     def learner(self, name: str, *arguments: str | Path, port: int = 0) -> "tuple[Process, str]":

@@ -12,7 +12,8 @@ from tests.system.processes import QUICK, Chorus, rows, until, weights
 
 @pytest.fixture(scope="module")
 def finished(shared: Chorus) -> Path:
-    return shared.train("finished", "--updates", "6", "--actors", "2")
+    shared.run("train", "--out", shared.folder / "finished", *QUICK, "--updates", "6", "--actors", "2")
+    return shared.folder / "finished"
 
 
 def test_a_run_folder_holds_all_that_is_promised(finished: Path) -> None:
