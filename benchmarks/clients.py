@@ -31,7 +31,7 @@ from common.credentials import NOTHING
 from common.environments import make
 from common.fingerprint import chorus_version, fingerprint
 from common.task import Purpose, Task
-from common.wire import read_task, trajectory_chunks
+from common.wire import read_message, read_task, trajectory_chunks
 from protos.chorus.v1 import rollout_pb2 as pb
 
 RAW = "raw.Raw"
@@ -57,7 +57,7 @@ def send(port: int, count: int) -> dict[str, float]:
     """See the module's head."""
     outbox: queue.Queue[pb.FromActor | None] = queue.Queue()
     with open_channel(f"127.0.0.1:{port}", NOTHING) as line:
-        answers = iter(line.play(iter(outbox.get, None)))
+        answers = map(read_message, line.play(iter(outbox.get, None)))
         welcome = next(answers).welcome
         config = decode(welcome.config)
         environment = make(config.environment.spec).spec
