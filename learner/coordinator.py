@@ -161,7 +161,7 @@ class Coordinator:
         self.metrics.tasks.labels("failed").inc()
         log.warning("task failed", extra={"actor": name, "task": str(task), "error": error})
         if verdict is Verdict.GIVEN_UP:
-            again = f"chorus replay {self._folder.path} --update {task.update} --task {task.index}"
+            again = self._replay(task.update, task.index)
             self._stop_for(
                 TrainingFault(
                     f"{task} failed on three tries (seed {self.config.seed}); the last one:\n{error}\n{traceback}"
@@ -169,6 +169,9 @@ class Coordinator:
                 )
             )
         self._dispatch()
+
+    def _replay(self, update: int, index: int | str = "J") -> str:
+        return f"chorus replay {self._folder.path} --update {update} --task {index}"
 
     def doubt(self, remark: str) -> None:
         """Something makes this run impossible to reproduce: say so wherever the run is told of."""
@@ -345,7 +348,10 @@ class Coordinator:
         tasks = self._tasks(update)
         training = [task for task in tasks if task.purpose is Purpose.TRAINING]
         sums = [self._sums.pop(task) for task in training]
-        report = await self._in_thread(self._gradients, self.training.apply, sums)
+        try:
+            report = await self._in_thread(self._gradients, self.training.apply, sums)
+        except GradientFault as fault:
+            raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
         audits = [audit for audit in self._audits if audit.update == update]
         self.ledger.close([*tasks, *audits])
         for audit in audits:
