@@ -81,7 +81,8 @@ def play(
 ) -> dict[str, Values]:
     """Returns and lengths of `episodes` fresh episodes, each float64 `[episode]`; returns are summed over agents.
 
-    Where agents do not all play by one policy, `mixed_return of NAME` is that of those who play by NAME.
+    Where agents do not all play by one policy, or some play untrained, `mixed_return of NAME` is that of those who play
+    by policy NAME, and of the agent NAME.
 
     Args:
         config: the run's.
@@ -114,8 +115,9 @@ def play(
         "team_return": of_team * len(spec.agents),
         "episode_length": np.concatenate(lengths)[:episodes],
     }
-    if len(sides.policies) > 1:
+    if len(sides.policies) > 1 or untrained is not None:
         measured |= {f"mixed_return of {side.name}": mixed[:, side.agents].sum(axis=1) for side in sides.policies}
+        measured |= {f"mixed_return of {agent.name}": mixed[:, n] for n, agent in enumerate(spec.agents)}
     return measured
 
 

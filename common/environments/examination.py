@@ -112,8 +112,16 @@ def _introduced(spec: EnvironmentSpec) -> Iterator[Remark]:
         kinds.setdefault((seen, done), []).append(agent.name)
     for (seen, done), members in kinds.items():
         who = "" if len(kinds) == 1 else f" ({', '.join(members[:3])}{', …' if len(members) > 3 else ''})"
-        yield Remark("observations", f"{seen}{who}")
+        picture = ", a picture" if seen.count("×") == 2 else ""
+        yield Remark("observations", f"{seen}{picture}{who}")
         yield Remark("actions", f"{done}{', masked' if spec.action_masks else ''}{who}")
+    if any(len(agent.observation_shape) == 3 for agent in spec.agents):
+        yield Remark(
+            "pictures",
+            "what has three dimensions is taken for height, width and channels and goes through convolutions",
+            Verdict.NOTE,
+            "if it is none, as the board of a game, set network.channels to [], which flattens it",
+        )
     if len(kinds) > 1:
         yield Remark(
             "sharing",
@@ -225,7 +233,7 @@ def _rewards(witness: Witness, spec: EnvironmentSpec) -> Iterator[Remark]:
     yield Remark("rewards", f"{text}; {low:.3g} … {high:.3g} a step")
     if spec.team_reward:
         yield Remark("team reward", f"{np.mean(witness.team):.4g} ± {np.std(witness.team):.2g} an episode")
-    elif len(spec.agents) > 1 and witness.alike:
+    elif len(spec.agents) > 1 and witness.paid and witness.alike:
         yield Remark(
             "team reward",
             "all agents always got the same reward, which is then the team's",
@@ -234,6 +242,13 @@ def _rewards(witness: Witness, spec: EnvironmentSpec) -> Iterator[Remark]:
         )
     elif len(spec.agents) > 1:
         yield Remark("team reward", "none apart from the agents' own")
+        if witness.paid and witness.opposed:
+            yield Remark(
+                "opponents",
+                "what one agent wins others lose, so that returns summed over agents show no learning",
+                Verdict.NOTE,
+                "measure each side against the other as it began: chorus evaluate DIR --untrained AGENTS",
+            )
     if not any(witness.individual) and not any(witness.team) and low == high == 0:
         yield Remark(
             "rewards",

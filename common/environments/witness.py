@@ -21,7 +21,9 @@ class Witness:
         deaths: lives that ended before their episode.
         rebirths: lives that began in a slot where one had ended.
         waits: steps at which somebody alive was absent.
+        paid: whether anybody ever got a reward of its own.
         alike: whether all agents got the same reward whenever anybody got one.
+        opposed: whether the agents' rewards added up to nothing whenever anybody got one.
         largest: greatest absolute observation.
         breaches: rules broken, each with its remedy.
         over: `[episode]` of the present batch.
@@ -35,7 +37,8 @@ class Witness:
         self.team: list[float] = []
         self.extremes = (np.inf, -np.inf)
         self.deaths = self.rebirths = self.waits = 0
-        self.alike = True
+        self.paid = False
+        self.alike = self.opposed = True
         self.largest = 0.0
         self.breaches: dict[str, str] = {}
 
@@ -60,6 +63,8 @@ class Witness:
         if alive.any():
             self.extremes = min(self.extremes[0], gains[alive].min()), max(self.extremes[1], gains[alive].max())
         paid = gains.any(axis=1)
+        self.paid |= bool(paid.any())
+        self.opposed &= bool((np.abs(gains.sum(axis=1)) <= 1e-5 * np.abs(gains).sum(axis=1))[paid].all())
         self.alike &= not (alive & (gains != gains.max(axis=1, keepdims=True)))[paid].any()
         ended = (outcome.terminated | outcome.truncated) & alive
         self.deaths += int((ended & ~outcome.over[:, None]).sum())

@@ -138,6 +138,23 @@ def test_a_reward_that_all_agents_share_is_recognised_as_the_teams() -> None:
     assert "none apart" in remarks(own, "team reward")[0].text
 
 
+def test_silence_is_not_taken_for_a_shared_reward() -> None:
+    """Where random actions never earn anything, nothing was seen of whose reward it would be."""
+    pytest.importorskip("lbforaging")
+    silent = examine("gymnasium:Foraging-8x8-2p-3f-coop-v3?max_episode_steps=5", episodes=2, seed=0, steps=50)
+    assert [remark.text for remark in remarks(silent, "team reward")] == ["none apart from the agents' own"]
+    assert "random actions never earned anything" in [remark.text for remark in remarks(silent, "rewards")]
+
+
+def test_opponents_are_recognised_and_boards_are_told_from_pictures() -> None:
+    pytest.importorskip("pettingzoo")
+    game = examine("pettingzoo:classic.tictactoe_v3", episodes=4, seed=0, steps=50)
+    assert "--untrained" in remarks(game, "opponents")[0].remedy
+    assert remarks(game, "observations")[0].text == "3×3×2, a picture"
+    assert "network.channels to []" in remarks(game, "pictures")[0].remedy
+    assert not remarks(examine("spread", episodes=4, seed=0, steps=50), "opponents")
+
+
 BREACHES: dict[str, tuple[Callable[[Any, int], dict[str, Any]], str]] = {
     "dtype": (lambda outcome, now: {"rewards": outcome.rewards.astype(np.float64)}, "rewards is float64"),
     "shape": (
