@@ -33,6 +33,7 @@ from common.metrics import ActorMetrics
 from common.purity import prove
 from common.sharing import divide
 from common.task import Purpose, Task
+from common.timeline import span
 from common.trajectory import Trajectory, validate
 from common.weights import PolicyVersion
 from common.wire import WeightsAssembly, read_message, read_task, task_name, trajectory_chunks
@@ -317,7 +318,8 @@ class _Session:
         try:
             while not self._actor.stopping.is_set():
                 try:
-                    item = self._inbox.get(timeout=POLL_SECONDS)
+                    with span("wait"):
+                        item = self._inbox.get(timeout=POLL_SECONDS)
                 except queue.Empty:
                     self._live()
                     continue
@@ -396,7 +398,11 @@ class _Session:
 
         before = player.phases.environment, player.phases.inference
         try:
-            trajectory = player.play(policy, task, order.episodes, on_step)
+            with span("play") as playing:
+                trajectory = player.play(policy, task, order.episodes, on_step)
+                playing.note(
+                    environment=player.phases.environment - before[0], inference=player.phases.inference - before[1]
+                )
             validate(trajectory, player.environment.spec, order.episodes)
         except _Interrupted:
             raise
@@ -413,8 +419,9 @@ class _Session:
 
     def _deliver(self, trajectory: Trajectory) -> None:
         began = time.monotonic()
-        for chunk in trajectory_chunks(trajectory):
-            self._outbox.put(pb.FromActor(chunk=chunk))
+        with span("encode"):
+            for chunk in trajectory_chunks(trajectory):
+                self._outbox.put(pb.FromActor(chunk=chunk))
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
         self._metrics.agent_steps.inc(trajectory.agent_steps)
         self._metrics.env_steps.inc(trajectory.env_steps)

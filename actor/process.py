@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from actor.client import Actor, OtherArithmetic, default_name
-from common import logs, metrics
+from common import logs, metrics, timeline
 from common.arithmetic import MODE, environment_for
 from common.credentials import NOTHING, Credentials
 from common.fingerprint import chorus_version
@@ -60,6 +60,7 @@ def run(settings: Settings) -> int:
     arithmetic = os.environ.get(MODE, "portable")
     name = settings.name or default_name()
     logs.bind(actor=name)
+    timeline.start(name)
     actor = Actor(
         settings.learner,
         name,
@@ -90,6 +91,7 @@ def run(settings: Settings) -> int:
         log.info("starting anew", extra={"arithmetic": other.mode})
         os.execve(sys.executable, [sys.executable, "-m", "chorus", *sys.argv[1:]], environment_for(other.mode))
     finally:
+        timeline.stop()
         for beside in (web, health):
             if beside is not None:
                 beside.close()

@@ -31,6 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, metavar="DIR", help="run folder (default: runs/ENVIRONMENT-DATE-TIME)")
     train.add_argument("--no-pictures", action="store_true", help="leave out curve.png and episode.gif")
     train.add_argument("--listen", default="127.0.0.1:0", metavar="HOST:PORT", help="more actors may join here")
+    train.add_argument(
+        "--profile", action="store_true", help="record a timeline of learner and actors; say what bounded the run"
+    )
     _add_metrics(train)
     _add_credentials(train, "show to actors, and ask of them")
     train.set_defaults(run=_train)

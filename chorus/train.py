@@ -11,6 +11,7 @@ import signal
 import time
 from pathlib import Path
 
+from chorus import profile
 from chorus.evaluate import newest_policy
 from chorus.film import film
 from chorus.launcher import Launcher
@@ -35,7 +36,9 @@ def train(config: Config, options: argparse.Namespace) -> int:
     )
     with (out / "log.jsonl").open("a") as log_file:
         logs.start(to=log_file)
-        finished = asyncio.run(_train(config, out, actors, listening, options.init_from, log_file))
+        finished = asyncio.run(_train(config, out, actors, listening, options, log_file))
+    if options.profile:
+        profile.end(out, config.learner.workers)
     if not finished:
         print(f"stopped; the same command with --out {out} goes on from here")
         return 0
@@ -44,7 +47,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _train(config, out, actors, listening, init_from, log_file) -> bool:  # type: ignore[no-untyped-def]
+async def _train(config, out, actors, listening, options, log_file) -> bool:  # type: ignore[no-untyped-def]
     views: list[View] = []
     launchers: list[Launcher] = []
     faults: list[str] = []
@@ -62,6 +65,8 @@ async def _train(config, out, actors, listening, init_from, log_file) -> bool:  
             faults.append(fault)
             serving.stop()
 
+        if options.profile:
+            profile.begin(out)
         launchers.append(Launcher(serving, actors, listening.credentials, log_file, on_fault))
         launchers[0].start()
         views.append(View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
@@ -70,7 +75,7 @@ async def _train(config, out, actors, listening, init_from, log_file) -> bool:  
         views[0].update(progress)
 
     try:
-        finished = await serve(config, out, listening, init_from, on_start, on_update)
+        finished = await serve(config, out, listening, options.init_from, on_start, on_update)
         if faults:
             raise ChorusError(f"{faults[0]}: {out / 'log.jsonl'}")
         return finished

@@ -24,6 +24,7 @@ from common.environment import EnvironmentSpec
 from common.errors import Corrupted, GradientFault, TrainingFault
 from common.metrics import LearnerMetrics
 from common.task import Purpose, Task
+from common.timeline import span, spanned
 from common.trajectory import Trajectory, digest, validate
 from common.weights import PolicyVersion
 from learner.audit import FirstRun, audit_of, first_difference, is_audited
@@ -193,7 +194,7 @@ class Coordinator:
         """
         task = self.leased(name, trajectory.task)
         if self.ledger.is_open(task):
-            await self._in_thread(self._intake, self._inspect, trajectory, announced)
+            await self._in_thread(self._intake, spanned("intake", self._inspect), trajectory, announced)
         return self._account(name, task, trajectory, announced)
 
     def _inspect(self, trajectory: Trajectory, announced: str) -> None:
@@ -336,7 +337,8 @@ class Coordinator:
                 self.metrics.update_seconds.labels("batch").observe(time.monotonic() - began)
                 return True
             self._changed.clear()
-            await self._changed.wait()
+            with span("waiting for the batch", track="batch"):
+                await self._changed.wait()
 
     @staticmethod
     def _count(of: dict[Task, TaskSums], update: int) -> int:
@@ -349,7 +351,7 @@ class Coordinator:
         training = [task for task in tasks if task.purpose is Purpose.TRAINING]
         sums = [self._sums.pop(task) for task in training]
         try:
-            report = await self._in_thread(self._gradients, self.training.apply, sums)
+            report = await self._in_thread(self._gradients, spanned("step", self.training.apply), sums)
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
         audits = [audit for audit in self._audits if audit.update == update]
@@ -367,7 +369,8 @@ class Coordinator:
                 self._early.append(trajectory)
         self._dispatch()
         self.metrics.update_seconds.labels("step").observe(time.monotonic() - began)
-        self._record(report, tasks)
+        with span("record"):
+            self._record(report, tasks)
         if self.training.update % self.config.checkpoint.every == 0:
             await self._checkpoint()
 
@@ -463,7 +466,11 @@ class Coordinator:
         )
         checkpoint = Checkpoint(counters, dict(self.training.versions), self.training.optimiser_state)
         await self._in_thread(
-            self._intake, save_checkpoint, self._folder.checkpoints, checkpoint, self.config.checkpoint
+            self._intake,
+            spanned("checkpoint", save_checkpoint),
+            self._folder.checkpoints,
+            checkpoint,
+            self.config.checkpoint,
         )
         self._saved = self.training.update
         self.metrics.checkpoint_time.set_to_current_time()
@@ -472,7 +479,9 @@ class Coordinator:
 
     async def _differentiate(self, trajectory: Trajectory) -> None:
         began = time.monotonic()
-        self._sums[trajectory.task] = await self._in_thread(self._gradients, self.training.sums, trajectory)
+        self._sums[trajectory.task] = await self._in_thread(
+            self._gradients, spanned("gradient", self.training.sums), trajectory
+        )
         self.metrics.gradient_seconds.observe(time.monotonic() - began)
         self._changed.set()
 
