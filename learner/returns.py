@@ -15,12 +15,16 @@ Values = NDArray[np.float64]
 
 
 def alive(trajectory: Trajectory) -> BoolArray:
-    """bool `[time, episode, agent]`: during which steps an agent's life lasts, its absences included."""
+    """bool `[time, episode, agent]`: during which steps an agent's life lasts, its absences included.
+
+    The end of an episode ends every life in it, whether the environment says so of each or not.
+    """
     ended = trajectory.terminated | trajectory.truncated
     living = np.zeros_like(trajectory.acted)
     before = np.zeros(living.shape[1:], np.bool_)
     for step in range(len(living)):
-        living[step] = before | trajectory.acted[step]
+        running = step < trajectory.lengths
+        living[step] = (before & running[:, None]) | trajectory.acted[step]
         before = living[step] & ~ended[step]
     return living
 

@@ -135,13 +135,17 @@ class StatisticSums:
     observation: Sums | None
 
     def __add__(self, other: StatisticSums) -> StatisticSums:
-        both = self.observation is not None and other.observation is not None
+        observation = self.observation
+        if observation is None or other.observation is None:  # nobody acted in the one or the other
+            observation = other.observation if observation is None else observation
+        else:
+            observation = observation + other.observation
         return StatisticSums(
             self.steps + other.steps,
             self.advantage_square + other.advantage_square,
             self.credit + other.credit,
             self.reward + other.reward,
-            self.observation + other.observation if both else None,  # type: ignore[operator]  # see `both`
+            observation,
         )
 
 

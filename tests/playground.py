@@ -308,11 +308,16 @@ def batch_gradients(
     policies: Sequence[PolicySpec],
     environment: EnvironmentSpec,
     config: Config,
+    slow: Tensors | None = None,
 ) -> list[NDArray[np.float64]]:
-    """Each policy's gradient of a batch, flat, by the learner's own code in float64."""
+    """Each policy's gradient of a batch, flat, by the learner's own code in float64; `slow` holds the weights that
+    value targets are read from."""
     networks = [Network.load(spec, config, doubled(tensors), torch.device("cpu")) for spec in policies]
     statistics = [Statistics.read(spec, config, tensors) for spec in policies]
-    tasks = [gradient.task_sums(played, networks, statistics, environment, config) for played in trajectories]
+    copies = None
+    if slow is not None:
+        copies = [Network.load(spec, config, doubled(slow), torch.device("cpu")) for spec in policies]
+    tasks = [gradient.task_sums(played, networks, statistics, environment, config, copies) for played in trajectories]
     found = []
     for number, network in enumerate(networks):
         sums = [task[number] for task in tasks]

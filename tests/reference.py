@@ -55,8 +55,9 @@ def parameters_of(tensors: Tensors, spec: PolicySpec, config: Config) -> dict[st
     }
 
 
-def logits_of(own: dict[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Encoder, LSTM and head over one life, a step at a time, from a zero state (equations of torch.nn.LSTM)."""
+def hidden_of(own: dict[str, Tensor], inputs: Sequence[Tensor], prefix: str = "") -> list[Tensor]:
+    """Encoder and LSTM over one life, a step at a time, from a zero state (equations of torch.nn.LSTM)."""
+    own = {name.removeprefix(prefix): value for name, value in own.items() if name.startswith(prefix)}
     width = own["lstm.weight_hh"].shape[1]
     hidden, cell = torch.zeros(width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
     found = []
@@ -66,8 +67,19 @@ def logits_of(own: dict[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
         i, f, g, o = gates[:width], gates[width : 2 * width], gates[2 * width : 3 * width], gates[3 * width :]
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
         hidden = torch.sigmoid(o) * torch.tanh(cell)
-        found.append(own["head.weight"] @ hidden + own["head.bias"])
+        found.append(hidden)
     return found
+
+
+def logits_of(own: dict[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The head's outputs over one life."""
+    return [own["head.weight"] @ hidden + own["head.bias"] for hidden in hidden_of(own, inputs)]
+
+
+def values_of(own: dict[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The learned value over one life, from the policy's own memory or, if it has one, a memory of the value's."""
+    prefix = "value." if "value.lstm.bias" in own else ""
+    return [(own["value.head.weight"] @ h + own["value.head.bias"])[0] for h in hidden_of(own, inputs, prefix)]
 
 
 def probabilities_of(logits: Tensor, choices: Sequence[int], mask: np.ndarray | None) -> list[list[Tensor]]:
@@ -89,16 +101,25 @@ def probabilities_of(logits: Tensor, choices: Sequence[int], mask: np.ndarray | 
 
 def outputs_of(spec: PolicySpec, own: dict[str, Tensor], trajectory: Trajectory, life: Life) -> list[Tensor]:
     """`[step][output]`: what a policy's network says at each step of one life."""
-    place = spec.agents.index(life.agent)
-    identity = [float(other == place) for other in range(len(spec.agents))] if spec.identified else []
-    size = spec.agent.observation_size
-    inputs = [
-        torch.tensor(
-            [*trajectory.observations[step, life.episode, life.agent, :size].tolist(), *identity], dtype=torch.float64
-        )
-        for step in life.steps
-    ]
-    return logits_of(own, inputs)
+    return logits_of(own, inputs_of(spec, trajectory, life))
+
+
+def inputs_of(spec: PolicySpec, trajectory: Trajectory, life: Life) -> list[Tensor]:
+    """`[step][input]`: what the network is shown at each step of one life."""
+    seen = [trajectory.observations[step, life.episode, life.agent] for step in life.steps]
+    return [_input(spec, observation, life.agent) for observation in seen]
+
+
+def last_look_of(spec: PolicySpec, trajectory: Trajectory, life: Life) -> Tensor | None:
+    """What the network is shown after a life that was cut off; None if it was not."""
+    slots = [tuple(slot) for slot in np.argwhere(trajectory.truncated)]
+    slot = life.end, life.episode, life.agent
+    return _input(spec, trajectory.final_observations[slots.index(slot)], life.agent) if slot in slots else None
+
+
+def _input(spec: PolicySpec, observation: np.ndarray, agent: int) -> Tensor:
+    identity = [float(other == agent) for other in spec.agents] if spec.identified else []
+    return torch.tensor([*observation[: spec.agent.observation_size].tolist(), *identity], dtype=torch.float64)
 
 
 def gaussian_log_probability(mean: Tensor, log_std: Tensor, x: float, bounds: tuple[float, float]) -> Tensor:
@@ -207,6 +228,51 @@ def baseline(returns: np.ndarray, agents: Sequence[int], pool: str) -> np.ndarra
     return found
 
 
+def targets(
+    trajectory: Trajectory, environment: EnvironmentSpec, config: Config, life: Life, values: list[float], last: float
+) -> list[float]:
+    """What the value of each step of a life is fitted to: a weighted sum of n-step returns, each written out.
+
+    Between two actions lie as many steps of the environment as the agent was away, whose rewards are summed up. After a
+    death comes what the team is still paid, after a cut the value `last` of what was seen last.
+    """
+    gamma, update = config.loss.discount, trajectory.task.update
+    weights = value_at(config.reward.individual, update), value_at(config.reward.team, update)
+    assert environment.team_reward
+    slots = life.episode, life.agent
+
+    def paid(begin: int, end: int) -> float:
+        """Mixed rewards of the steps from `begin` to `end`, discounted to `begin`; the team's goes on after death."""
+        total = 0.0
+        for step in range(begin, end):
+            own = float(trajectory.individual_rewards[step, *slots]) if step <= life.end else 0.0
+            total += gamma ** (step - begin) * (
+                weights[0] * own + weights[1] * float(trajectory.team_rewards[step, life.episode])
+            )
+        return total
+
+    def bootstrapped(first: int, number: int) -> float:
+        """The return of so many actions from the life's `first` on, and the value of what comes after them."""
+        begin = life.steps[first]
+        if first + number < len(life.steps):
+            then = life.steps[first + number]
+            return paid(begin, then) + gamma ** (then - begin) * values[first + number]
+        if trajectory.truncated[life.end, *slots]:
+            return paid(begin, life.end + 1) + gamma ** (life.end + 1 - begin) * last
+        return paid(begin, int(trajectory.lengths[life.episode]))
+
+    found = []
+    for first in range(len(life.steps)):
+        left = len(life.steps) - first
+        if config.value.steps is not None:
+            found.append(bootstrapped(first, config.value.steps))
+            continue
+        trace = config.value.trace
+        total = trace ** (left - 1) * bootstrapped(first, left)
+        found.append(total + sum((1 - trace) * trace ** (n - 1) * bootstrapped(first, n) for n in range(1, left)))
+    return found
+
+
 def gradients(
     trajectories: Sequence[Trajectory],
     tensors: Tensors,
@@ -214,8 +280,21 @@ def gradients(
     environment: EnvironmentSpec,
     config: Config,
     scale: float = 1.0,
+    terms: tuple[float, float] = (0.0, 1.0),
+    slow: Tensors | None = None,
 ) -> list[np.ndarray]:
-    """Each policy's gradient of a whole batch, flat, from one loss that adds up every step of every life."""
+    """Each policy's gradient of a whole batch, flat, from one loss that adds up every step of every life.
+
+    Args:
+        trajectories: the batch.
+        tensors: the weights.
+        policies: who acts by which.
+        environment: that the batch is from.
+        config: the run's.
+        scale: what advantages are divided by.
+        terms: a learned value is the first plus the second times the network's output.
+        slow: the weights that targets are read from; None for `tensors`.
+    """
     found = []
     for spec in policies:
         own = parameters_of(tensors, spec, config)
@@ -232,6 +311,16 @@ def gradients(
                 lives += 1
                 steps += len(life.steps)
                 term = torch.zeros((), dtype=torch.float64)
+                if config.loss.baseline == "value":
+                    inputs = inputs_of(spec, trajectory, life)
+                    said = values_of(own, inputs)
+                    aims = _targets(
+                        trajectory, spec, tensors if slow is None else slow, environment, config, life, terms
+                    )
+                    for step, value, aim in zip(life.steps, said, aims, strict=True):
+                        returns[step, life.episode, life.agent] = aim - (terms[0] + terms[1] * float(value.detach()))
+                        error = value - (aim - terms[0]) / terms[1]
+                        term = term - config.value.weight * 0.5 * error**2
                 for step, (log_pi, spread) in zip(life.steps, judge(spec, own, trajectory, life), strict=True):
                     slot = step, life.episode, life.agent
                     rho = 1.0
@@ -254,3 +343,20 @@ def gradients(
         )
         found.append(np.concatenate([part.numpy().ravel() for part in parts]))
     return found
+
+
+def _targets(
+    trajectory: Trajectory,
+    spec: PolicySpec,
+    tensors: Tensors,
+    environment: EnvironmentSpec,
+    config: Config,
+    life: Life,
+    terms: tuple[float, float],
+) -> list[float]:
+    own = parameters_of(tensors, spec, config)
+    look = last_look_of(spec, trajectory, life)
+    shown = inputs_of(spec, trajectory, life) + ([] if look is None else [look])
+    values = [terms[0] + terms[1] * float(value.detach()) for value in values_of(own, shown)]
+    last = 0.0 if look is None else values.pop()
+    return targets(trajectory, environment, config, life, values, last)

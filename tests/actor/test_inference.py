@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from actor.convolution import convolve
 from actor.inference import Inference
 from common.config import Config
 from common.environment import AgentSpec
@@ -116,22 +115,3 @@ def test_the_actors_observations_are_left_as_they_are() -> None:
     seen = np.ones((3, 4), np.float32)
     inference.step(seen)
     np.testing.assert_array_equal(seen, np.ones((3, 4)))
-
-
-@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 1), (7, 4, 3), (8, 8, 2)])
-def test_a_convolution_is_a_sum_over_patches(shape: tuple[int, int, int]) -> None:
-    height, width, channels = shape
-    draws = np.random.Generator(np.random.Philox(key=2))
-    pictures = draws.normal(size=(2, *shape)).astype(np.float32)
-    weight = draws.normal(size=(4, 9 * channels)).astype(np.float32)
-    bias = draws.normal(size=4).astype(np.float32)
-    found = convolve(pictures, weight, bias)
-    assert found.shape == (2, -(-height // 2), -(-width // 2), 4)
-    kernel = weight.reshape(4, 3, 3, channels).astype(np.float64)
-    for row, y, x, out in np.ndindex(*found.shape):
-        total = float(bias[out])
-        for down, right in np.ndindex(3, 3):
-            line, column = 2 * y + down - 1, 2 * x + right - 1
-            if 0 <= line < height and 0 <= column < width:
-                total += float(kernel[out, down, right] @ pictures[row, line, column].astype(np.float64))
-        assert found[row, y, x, out] == pytest.approx(max(total, 0.0), abs=1e-5)

@@ -70,11 +70,3 @@ def test_a_squashed_gaussian_is_its_definition_far_out_too(
     size = max(1.0, abs(expected), 0.5 * noise * noise, abs(slope))
     assert float(found[0]) == pytest.approx(expected, abs=1e-6 * size)
     assert float(entropy[0]) == pytest.approx(0.5 * log(2.0 * pi * exp(1.0)) + log_std, abs=1e-6)
-
-
-def test_torchs_own_squash_would_not_do() -> None:
-    """Why there is a form of our own: at 20 the slope's logarithm is lost."""
-    far = torch.tensor(20.0)
-    assert not bool(torch.isfinite(torch.log(1.0 - torch.tanh(far) ** 2)))
-    found, _ = squashed_gaussian(far.view(1, 1), torch.zeros(1), far.view(1, 1), ((-1.0, 1.0),))
-    assert float(found[0]) == pytest.approx(-0.5 * log(2.0 * pi) + 40.0 - log(4.0), rel=1e-6)
