@@ -120,7 +120,8 @@ class Actor:
                 code, details = fault.code(), fault.details()
                 if code in FINAL:
                     raise Refused(f"the learner at {self.address} refused this actor: {details}") from fault
-                log.warning("stream lost", extra={"code": code.name, "details": details})
+                tls = self.credentials.calls_tls
+                log.warning("stream lost", extra={"code": code.name, "details": details, "tls": tls})
             except MalformedData as fault:
                 log.error("the learner broke the contract", extra={"fault": str(fault)})
             attempt = 0 if time.monotonic() - began > BACKOFF_SECONDS[1] else attempt + 1
