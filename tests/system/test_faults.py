@@ -116,3 +116,14 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_the_step_and_names_t
     assert f"chorus replay {run} --update 0 --task J" in complaint
     assert chorus.run("replay", run, "--update", "0", "--task", "0").endswith("that batch was never whole\n")
     assert [path.stem for path in (run / "checkpoints").glob("*.safetensors")] == ["00000000"]
+
+
+def test_a_run_with_an_environment_that_is_not_reproducible_says_so_everywhere(chorus: Chorus) -> None:
+    spec = "tests.common.environments.toys:walk?source=entropy"
+    _, address = chorus.learner("run", "--env", spec, "--updates", "100000")
+    chorus.actor(address, "gambler", "--allow-env", spec.partition("?")[0]).event("purity")
+    until(lambda: len(rows(chorus.folder / "run")) > 0)
+    told = chorus.run("status", address)
+    assert "NOT REPRODUCIBLE" in told
+    assert "two fresh instances differ for the same seed" in told
+    assert "two fresh instances differ for the same seed" in (chorus.folder / "run" / "config.yaml").read_text()
