@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import IO
 
 from common.credentials import Credentials
+from common.errors import ConfigError
 from learner.process import Serving
 
 log = logging.getLogger("chorus.launcher")
@@ -29,7 +30,13 @@ class Launcher:
         self, serving: Serving, count: int, credentials: Credentials, log_file: IO[str], on_fault: Callable[[str], None]
     ) -> None:
         """`count` actors, their log lines going to `log_file`; `on_fault` is told if one of them says again and again
-        that it cannot play."""
+        that it cannot play.
+
+        Raises:
+            ConfigError: they could not verify the learner.
+        """
+        if credentials.serves_tls and not credentials.calls_tls and (count or serving.config.audit.share):
+            raise ConfigError("--tls-cert without --tls-ca: the actors started here could not verify the learner")
         self._serving = serving
         self._count = count
         self._environment = os.environ | credentials.environment()
@@ -79,7 +86,7 @@ class Launcher:
                 await _end(process)
 
     async def _begin(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
-        address = f"127.0.0.1:{self._serving.port}"
+        address = self._serving.address
         allowed = self._serving.config.environment.spec.partition("?")[0]
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "chorus", "actor", "--learner", address, "--name", name),

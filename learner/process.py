@@ -42,6 +42,8 @@ class Serving:
     run: str
     config: Config
     port: int
+    address: str
+    """HOST:PORT at which processes of this machine find it."""
     resumed_at: int
     stop: Callable[[], None]
     """End after the step at work, with a checkpoint; call it from the learner's own loop."""
@@ -69,6 +71,12 @@ class Listening:
     metrics_host: str = "127.0.0.1"
     health_port: int | None = None
     credentials: Credentials = NOTHING
+
+
+def own_host(address: str) -> str:
+    """Where processes of this machine find a server that listens at HOST:PORT."""
+    host = address.rpartition(":")[0]
+    return "127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host
 
 
 def load_initial(run: Path) -> tuple[str, Tensors]:
@@ -164,6 +172,7 @@ async def serve(
                     run,
                     config,
                     port,
+                    f"{own_host(listening.address)}:{port}",
                     counters.update,
                     coordinator.stop,
                     server.status,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chorus.certs import HOSTS, make, period
-from tests.system.processes import Chorus, Process, rows, until
+from tests.system.processes import QUICK, Chorus, Process, rows, until
 
 TOKEN = "correct-horse-battery-staple"
 WRONG = "incorrect-horse-battery-staple"
@@ -131,3 +131,13 @@ def test_certificates_are_never_overwritten_and_their_keys_are_private(chorus: C
     chorus.run("certs", folder, "--host", "learner.example")
     assert "holds ca.pem already" in chorus.start("certs", folder).refused()
     assert {path.stat().st_mode & 0o777 for path in folder.glob("*-key.pem")} == {0o600}
+
+
+def test_training_on_one_machine_may_be_encrypted_too(chorus: Chorus, authority: Path) -> None:
+    secured = tls(authority / "good", "learner")
+    settings = ("--updates", "3", "--actors", "1", "--audit", "0.5")
+    run = chorus.folder / "run"
+    chorus.run("train", "--no-pictures", "--out", run, *QUICK, *settings, *secured, CHORUS_TOKEN=TOKEN)
+    assert len(rows(run)) == 3
+    without = chorus.start("train", "--out", chorus.folder / "other", *QUICK, *settings, *secured[:4])
+    assert "could not verify the learner" in without.refused()
