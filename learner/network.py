@@ -16,6 +16,7 @@ from common.seeding import Draw, stream
 from common.sharing import PolicySpec
 from common.weights import Tensors
 from learner.lives import Lives
+from learner.recurrence import packed_lstm
 
 
 def initialise(spec: PolicySpec, number: int, config: Config, seed: int) -> Tensors:
@@ -110,6 +111,10 @@ class Network:
         if f"{prefix}memory.weight" in own:
             return torch.relu(self._linear(f"{prefix}memory", encoded))
         recurrent = own[f"{prefix}lstm.weight_hh"]
+        if not encoded.is_cuda and lives.sizes[0] != lives.sizes[-1]:
+            return packed_lstm(
+                encoded, own[f"{prefix}lstm.weight_ih"], recurrent, own[f"{prefix}lstm.bias"], lives.sizes
+            )
         start = encoded.new_zeros(1, len(lives.lengths), recurrent.shape[1])
         weights = [own[f"{prefix}lstm.weight_ih"], recurrent, own[f"{prefix}lstm.bias"], self.zero_bias]
         hidden, _, _ = torch.lstm(
