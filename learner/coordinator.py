@@ -137,7 +137,8 @@ class Coordinator:
     def ask(self, name: str) -> None:
         """An actor wants tasks; it gets them now or as soon as there are some."""
         self._idle[name] = None
-        self._dispatch()
+        self._dispatch_to(name)  # nobody else: what made others wait is as it was
+        self.metrics.idle_actors.set(len(self._idle))
 
     def leased(self, name: str, task: Task) -> Task:
         """The lease that an actor's message about a task is about: the task's own, else its audit's.
@@ -487,17 +488,23 @@ class Coordinator:
 
     def _dispatch(self) -> None:
         """Give tasks to the actors that wait, who waited longest first."""
+        self.ledger.ring_alarms(time.monotonic())
         for name in list(self._idle):
-            subscriber = self._subscribers[name]
-            while subscriber.wanted:
-                task = self.ledger.lease(name, time.monotonic())
-                if task is None:
-                    break
-                self.metrics.leases.inc()
-                subscriber.send_task(task, self.training.version_for(task.update))
-            if not subscriber.wanted:
-                del self._idle[name]
+            if not self.ledger.may_lease:
+                break
+            self._dispatch_to(name)
         self.metrics.idle_actors.set(len(self._idle))
+
+    def _dispatch_to(self, name: str) -> None:
+        """Give an idle actor as many tasks as it wants and there are."""
+        subscriber = self._subscribers[name]
+        while subscriber.wanted:
+            task = self.ledger.lease(name, time.monotonic())
+            if task is None:
+                return
+            self.metrics.leases.inc()
+            subscriber.send_task(task, self.training.version_for(task.update))
+        del self._idle[name]
 
     async def _tick(self) -> None:
         """Let late leases be noticed while nothing else happens."""

@@ -164,6 +164,11 @@ class Ledger:
 
     # -- leases
 
+    @property
+    def may_lease(self) -> bool:
+        """Whether there may be something to lease; if not, there is no need to ask for anybody."""
+        return bool(self._pending or self._late)
+
     def lease(self, actor: str, now: float) -> Task | None:
         """Give the actor a task to play; None if there is none for it now.
 
@@ -171,7 +176,7 @@ class Ledger:
         if there is one that does not hang.
         """
         record = self._actors[actor]
-        self._ring_alarms(now)
+        self.ring_alarms(now)
         task = self._take(self._pending, actor, pending=True) or self._take(self._late, actor, pending=False)
         if task is None:
             return None
@@ -287,7 +292,8 @@ class Ledger:
             return record.auditor and actor != entry.barred
         return not record.only_audits
 
-    def _ring_alarms(self, now: float) -> None:
+    def ring_alarms(self, now: float) -> None:
+        """See which leases are late or past their deadline by now; leasing does it by itself."""
         while self._alarms and self._alarms[0][0] <= now:
             _, deadline, task, actor, since = heapq.heappop(self._alarms)
             record, entry = self._actors.get(actor), self._entries.get(task)
