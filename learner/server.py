@@ -380,7 +380,9 @@ class Connection:
         messages = self._messages()
         try:
             first = await asyncio.wait_for(anext(messages), HELLO_SECONDS)
-        except (TimeoutError, StopAsyncIteration):
+        except StopAsyncIteration:
+            raise Unlawful(Code.INVALID_ARGUMENT, "no_hello", "the stream ended without a hello") from None
+        except TimeoutError:
             raise Unlawful(Code.DEADLINE_EXCEEDED, "no_hello", f"no hello within {HELLO_SECONDS:.0f} seconds") from None
         if first.WhichOneof("kind") != "hello":
             raise Unlawful(Code.INVALID_ARGUMENT, "no_hello", "the first message must be hello")
