@@ -3,10 +3,12 @@
 #   make train                        train three agents to spread out (configs/spread.yaml); ARGS="--updates 5 --actors 4" go on to `chorus train`
 #   make studies                      measure what is claimed of learning (docs/studies/, half an hour on 2 cores)
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
+#   make containers                   build the images and see a fleet of containers learn, scaled and killed; needs Docker with Compose
 #   make check                        lint, formatting, types
 #   make format                       put formatting right
 #   make protos                       generate the modules of the wire contract (the other commands do it when needed)
 #   make lock                         resolve requirements/*.txt anew from pyproject.toml
+#   make derived                      write anew what is made from other files: docs/metrics.md, the alerts for Kubernetes
 #   make clean                        take away all that these commands made
 
 SHELL := /bin/sh
@@ -34,6 +36,10 @@ studies: $(STAMP) $(GENERATED)
 .PHONY: test
 test: check
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: containers
+containers: $(STAMP) $(GENERATED)
+	@exec $(BIN)/python -m pytest -m containers --capture=no tests/containers $(ARGS)
 
 .PHONY: check
 check: $(STAMP) $(GENERATED)
@@ -75,6 +81,14 @@ $(STAMP): requirements/dev.txt pyproject.toml setup.py
 .PHONY: lock
 lock: $(STAMP)
 	$(BIN)/python requirements/lock.py
+
+RULES := deploy/kubernetes/overlays/monitoring/rules.yaml
+
+.PHONY: derived
+derived: $(STAMP) $(GENERATED)
+	$(BIN)/python -m common.metrics_page >docs/metrics.md
+	{ printf '%s\n' '# ../../../prometheus/rules.yml for the Prometheus operator: `make derived` writes it.' 'apiVersion: monitoring.coreos.com/v1' \
+	  'kind: PrometheusRule' 'metadata: { name: chorus }' 'spec:'; sed '/./s/^/  /' deploy/prometheus/rules.yml; } >$(RULES)
 
 .PHONY: clean
 clean:
