@@ -30,7 +30,7 @@ SIDES = {"chasers": "chaser_*", "runners": "runner_*"}
 SHARING: dict[str, Json] = {"groups": {"mode": "groups", "groups": SIDES}, "all": {"mode": "all"}}
 RATES = (2e-3, 5e-3, 1e-2)
 SETTINGS: Json = merge(
-    BASE, {"environment": {"spec": "studies.worlds:tag"}, "reward": {"individual": 1.0, "team": 0.0}, "updates": 80}
+    BASE, {"environment": {"spec": "studies.worlds:tag"}, "reward": {"individual": 1.0, "team": 0.0}, "updates": 100}
 )
 EPISODES = 256
 

@@ -6,7 +6,7 @@ from studies import curves
 from studies.run import Json
 from studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
-SCALE = Scale(updates=100, rates=(2e-3, 5e-3, 1e-2))
+SCALE = Scale(updates=160, rates=(2e-3, 5e-3, 1e-2))
 PANEL = Panel(
     "spread, 3 agents",
     {

@@ -10,7 +10,7 @@ from studies import curves
 from studies.run import Json
 from studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
-RATES = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+RATES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 SCALE = Scale(updates=50, rates=RATES, evaluations=5, trials=1)
 ADAM, SGD = "Adam, no clip", "SGD, no clip"
 
@@ -122,7 +122,7 @@ STUDY = Study(
     about="`spread` with three agents whose batteries last from 5 to 25 steps, so that lives are of unequal length. "
     "`mean` divides the batch's loss by its agent-steps; `agent_mean` makes every life count alike, which is another "
     "objective; `sum` divides by nothing; `sequential` takes a step for each agent in turn, so that all but the "
-    "first learn from episodes of a policy that has changed since. The grid of rates goes from 1e-5 to 1 in tens, "
+    "first learn from episodes of a policy that has changed since. The grid of rates goes from 1e-3 to 100 in tens, "
     "wide enough for each.",
     measure=measure,
     draw=draw,

@@ -21,7 +21,7 @@ def panels(updates: int) -> list[Panel]:
     }
     return [
         Panel(DENSE, arms, {"environment": {"spec": "spread?agents=3"}}),
-        Panel(HARD, arms, {"environment": {"spec": "studies.worlds:sparse?agents=3"}}, individual=0.0, team=1.0),
+        Panel(HARD, arms, {"environment": {"spec": "studies.worlds:sparse?agents=2"}}, individual=0.0, team=1.0),
     ]
 
 
@@ -43,12 +43,12 @@ def findings(results: Json) -> list[str]:
 STUDY = Study(
     title="Rewards: the agent's own, the team's, or both",
     question="Agents are paid for what each does and for what the team achieves. Learn from which?",
-    about="Two worlds. In `spread` the team reward is dense (minus the distance of every landmark from its nearest "
-    "agent) and the individual one is a goal of its own (-1 a collision); the return that arms are compared by is "
-    "half of each. In `sparse` the team is paid 1 a step for every landmark that an agent covers, which is hard to "
-    "find, and agents pay their distance from their nearest landmark, which is shaping only: it would have all of "
-    "them crowd one landmark. There arms are compared by the team's return alone. `fades` takes the weight of the "
-    "individual part to 0 in the first half of the run.",
+    about="Two worlds. In `spread` (3 agents) the team reward is dense (minus the distance of every landmark from "
+    "its nearest agent) and the individual one is a goal of its own (-1 a collision); the return that arms are "
+    "compared by is half of each. In `sparse` (2 agents) the team is paid 1 a step while every landmark is covered, "
+    "which is hard to find, and agents pay their distance from their nearest landmark, which is shaping only: it "
+    "would have both crowd one landmark. There arms are compared by the team's return alone. `fades` takes the "
+    "weight of the individual part to 0 in the first half of the run.",
     measure=measure,
     draw=curves.draw,
     table=curves.table,

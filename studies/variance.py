@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -23,6 +24,7 @@ from studies.study import BASE, QUICK, Study, Work, merge
 Values = NDArray[np.float64]
 
 REWARDS = {"individual": (1.0, 0.0), "team": (0.0, 1.0), "mixed": (0.5, 0.5)}
+WORLDS = {"spread": "spread?agents=8", "weather": "studies.worlds:weather?agents=8"}
 BASELINES = ("none", "leave_one_out")
 SUBSETS = 24
 """At most so many choices of m agents are averaged over."""
@@ -30,7 +32,6 @@ SUBSETS = 24
 SETTINGS: Json = merge(
     BASE,
     {
-        "environment": {"spec": "spread?agents=8"},
         "task": {"episodes": 8},
         "network": {"encoder": 32, "lstm": 32},
         "loss": {"normalise_advantages": False, "entropy": 0.0},
@@ -39,13 +40,22 @@ SETTINGS: Json = merge(
 
 
 def measure(work: Work, quick: bool) -> Json:
-    """All of it: one job for each seed."""
+    """All of it: one job for each world and seed."""
     size = {"warm_up": 1, "tasks": 6, "settings": merge(SETTINGS, QUICK)} if quick else {
         "warm_up": 30, "tasks": 200, "settings": SETTINGS
     }  # fmt: skip
     seeds = 2 if quick else 5
-    done = work([Job("studies.variance:one_seed", {**size, "seed": seed}) for seed in range(seeds)])
-    return {"seeds": seeds, "warm_up": size["warm_up"], "tasks": size["tasks"], "measured": done}
+    jobs = [
+        Job(
+            "studies.variance:one_seed",
+            merge(size, {"seed": seed, "settings": {"environment": {"spec": spec}}}),
+        )
+        for spec in WORLDS.values()
+        for seed in range(seeds)
+    ]
+    done = work(jobs)
+    measured = {world: done[place * seeds : (place + 1) * seeds] for place, world in enumerate(WORLDS)}
+    return {"seeds": seeds, "warm_up": size["warm_up"], "tasks": size["tasks"], "measured": measured}
 
 
 def one_seed(settings: Json, seed: int, warm_up: int, tasks: int) -> list[Json]:
@@ -151,8 +161,9 @@ class _Spread:
 
 @dataclass(frozen=True)
 class Case:
-    """One baseline and reward, over seeds: the correlation, and the variance by m relative to m = 1."""
+    """One world, baseline and reward, over seeds: the correlation, and the variance by m relative to m = 1."""
 
+    world: str
     baseline: str
     reward: str
     correlation: Interval
@@ -171,44 +182,50 @@ class Case:
 def cases(results: Json) -> list[Case]:
     """What was measured, over seeds."""
     found = []
-    for same in zip(*results["measured"], strict=True):
-        variance = {int(m): interval([one["variance"][m] for one in same]) for m in same[0]["variance"]}
-        correlation = interval([one["correlation"] for one in same])
-        found.append(Case(same[0]["baseline"], same[0]["reward"], correlation, variance))
+    for world, seeds in results["measured"].items():
+        for same in zip(*seeds, strict=True):
+            variance = {int(m): interval([one["variance"][m] for one in same]) for m in same[0]["variance"]}
+            correlation = interval([one["correlation"] for one in same])
+            baseline = same[0]["baseline"].replace("_", "-")
+            found.append(Case(world, baseline, same[0]["reward"], correlation, variance))
     return found
 
 
 def draw(results: Json) -> Figure:
-    """A row for each baseline, a column for each reward."""
+    """A row for each world, a column for each reward, a colour for each baseline."""
     figure = Figure(figsize=(12, 7.2), layout="constrained")
-    grid = figure.subplots(len(BASELINES), len(REWARDS), squeeze=False, sharex=True, sharey=True)
-    for axes, case in zip(grid.ravel(), cases(results), strict=True):
-        m = np.array(sorted(case.variance))
-        measured = [case.variance[number] for number in m]
-        axes.plot(m, 1.0 / m, color="#636363", linestyle=":", label="1/m: agents independent")
-        axes.plot(
-            m,
-            [case.predicted(int(n)) for n in m],
-            color="#e6550d",
-            linestyle="--",
-            label="(1 + (m - 1) correlation) / m",
-        )
-        axes.plot(m, [one.mean for one in measured], "o-", color="#08519c", label="measured")
-        axes.fill_between(m, [one.low for one in measured], [one.high for one in measured], color="#08519c", alpha=0.15)
-        axes.set_xscale("log", base=2)
-        axes.set_yscale("log", base=2)
-        axes.set_xticks(m, [str(number) for number in m])
-        axes.set_yticks([2.0**-power for power in range(4)], ["1", "1/2", "1/4", "1/8"])
-        axes.set_ylim(0.09, 1.3)
-        baseline = case.baseline.replace("_", "-")
-        axes.set_title(f"{case.reward} reward, baseline {baseline}\ncorrelation {case.correlation.text(3)}", fontsize=9)
-        axes.grid(alpha=0.3)
+    grid = figure.subplots(len(WORLDS), len(REWARDS), squeeze=False, sharex=True, sharey=True)
+    shown = cases(results)
+    for row, world in enumerate(WORLDS):
+        for column, reward in enumerate(REWARDS):
+            axes = grid[row][column]
+            axes.set_title(f"{world}, {reward} reward", fontsize=10)
+            pair = [case for case in shown if (case.world, case.reward) == (world, reward)]
+            for case, colour in zip(pair, ("#08519c", "#e6550d"), strict=True):
+                _draw_case(axes, case, colour)
+            m = np.array(sorted(pair[0].variance))
+            axes.plot(m, 1.0 / m, color="#636363", linestyle=":", label="1/m: agents independent")
+            axes.set_xscale("log", base=2)
+            axes.set_yscale("log", base=2)
+            axes.set_xticks(m, [str(number) for number in m])
+            axes.set_yticks([2.0**-power for power in range(4)], ["1", "1/2", "1/4", "1/8"])
+            axes.set_ylim(0.09, 1.2)
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize=7, loc="lower left")
     for axes in grid[-1]:
         axes.set_xlabel("agents averaged over")
     for axes in grid[:, 0]:
         axes.set_ylabel("variance, one agent's = 1")
-    grid[0][0].legend(fontsize=8, loc="lower left")
     return figure
+
+
+def _draw_case(axes: Axes, case: Case, colour: str) -> None:
+    m = sorted(case.variance)
+    measured = [case.variance[number] for number in m]
+    axes.plot(m, [one.mean for one in measured], "o", color=colour, markersize=4, label=f"{case.baseline}: measured")
+    axes.fill_between(m, [one.low for one in measured], [one.high for one in measured], color=colour, alpha=0.15, lw=0)
+    predicted = f"(1 + (m - 1) {case.correlation.mean:.3f}) / m"
+    axes.plot(m, [case.predicted(number) for number in m], color=colour, linestyle="--", linewidth=1, label=predicted)
 
 
 def table(results: Json) -> str:
@@ -216,11 +233,11 @@ def table(results: Json) -> str:
     shown = cases(results)
     most = max(shown[0].variance)
     sizes = [m for m in (2, 4, 8) if m <= most]
-    headings = ["baseline", "reward", "correlation of two agents"]
+    headings = ["world", "reward", "baseline", "correlation of two agents"]
     headings += [f"variance at m = {m} (1/m; predicted)" for m in sizes] + [f"{most} agents are worth"]
     lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
     for case in shown:
-        cells = [case.baseline.replace("_", "-"), case.reward, case.correlation.text(3)]
+        cells = [case.world, case.reward, case.baseline, case.correlation.text(3)]
         cells += [f"{case.variance[m].text(3)} ({1 / m:.3f}; {case.predicted(m):.3f})" for m in sizes]
         lines.append("| " + " | ".join([*cells, f"{case.worth:.1f} independent ones"]) + " |")
     return "\n".join(lines)
@@ -232,7 +249,7 @@ def findings(results: Json) -> list[str]:
     for case in cases(results):
         most = max(case.variance)
         found.append(
-            f"*{case.reward} reward, baseline {case.baseline.replace('_', '-')}*: the gradients of two agents "
+            f"*{case.world}, {case.reward} reward, baseline {case.baseline}*: the gradients of two agents "
             f"correlate by {case.correlation.text(3)}; averaging over {most} agents leaves "
             f"{case.variance[most].text(3)} of one agent's variance where independent agents would leave "
             f"{1 / most:.3f} and the correlation predicts {case.predicted(most):.3f}: they are worth {case.worth:.1f} "
@@ -245,11 +262,14 @@ STUDY = Study(
     title="Variance: how much averaging over agents helps",
     question="Against one agent's gradient, the variance of the mean gradient of N agents falls by up to N. How far "
     "does it really fall, and what decides?",
-    about="`spread` with eight agents and one policy, trained for 30 updates with mixed rewards and then held fixed. "
-    "The policy plays 200 tasks of 8 episodes; for each task the gradient of each agent alone is taken. The variance "
-    "of a gradient is the trace of its covariance over tasks. It is measured, for m agents, on one half of the tasks "
-    "(mean over choices of m agents), and set beside 1/m and (1 + (m - 1) · correlation) / m with the correlation "
-    "measured on the other half. Seeds differ in the policy and in the episodes.",
+    about="One policy for eight agents, trained for 30 updates with mixed rewards and then held fixed, in two "
+    "worlds. In `spread` an agent's luck is mostly its own. In `weather` agents are paid for going where a wind "
+    "blows that nobody sees and that is the same for all of them in an episode: luck in common, of which more agents "
+    "bring no more, only more episodes do. The policy plays 200 tasks of 8 episodes; for each task the gradient of "
+    "each agent alone is taken. The variance of a gradient is the trace of its covariance over tasks. It is "
+    "measured, for m agents, on one half of the tasks (mean over choices of m agents), and set beside 1/m and (1 + "
+    "(m - 1) · correlation) / m with the correlation measured on the other half. Seeds differ in the policy and in "
+    "the episodes.",
     measure=measure,
     draw=draw,
     table=table,

@@ -4,7 +4,8 @@ Each is a factory for `environment.spec`, such as `studies.worlds:blind?agents=2
 
     blind      landmarks are seen only in the first steps, so that a policy must remember; agents pay as in `sparse`
     batteries  every agent's life ends after a random number of steps, so that lives are of unequal length
-    sparse     the team is paid for landmarks that are covered, agents for being near one: shaping of a hard team task
+    sparse     the team is paid while all landmarks are covered, agents for being near one: shaping of a hard team task
+    weather    agents are paid for going where an unseen wind blows, the same for all: luck that they have in common
     tag        one chaser and two runners, who see and do alike things and want opposite ones
 """
 
@@ -125,7 +126,7 @@ class Batteries(_Variant):
 
 
 class Sparse(_Variant):
-    """The team is paid 1 a step for every landmark covered; an agent pays its distance from the nearest landmark."""
+    """The team is paid 1 a step while all landmarks are covered; an agent pays its distance from the nearest landmark."""
 
     def __init__(self, agents: int, steps: int) -> None:
         super().__init__(f"studies.worlds:sparse?agents={agents}&steps={steps}", agents, steps)
@@ -137,8 +138,32 @@ class Sparse(_Variant):
         return replace(
             outcome,
             rewards=-distances.min(axis=2).astype(np.float32),
-            team_rewards=(distances.min(axis=1) < COVERED).sum(axis=1).astype(np.float32),
+            team_rewards=(distances.min(axis=1) < COVERED).all(axis=1).astype(np.float32),
         )
+
+
+class Weather(_Variant):
+    """An agent is paid its velocity along a wind that nobody sees and that blows alike for all, by episode.
+
+    The team is paid the mean of that. Nothing can be learned here: the gradient is noise, and all agents have the same.
+    """
+
+    def __init__(self, agents: int, steps: int) -> None:
+        super().__init__(f"studies.worlds:weather?agents={agents}&steps={steps}", agents, steps)
+        self._wind = np.zeros((0, 2))
+
+    def reset(self, episodes: int, generator: np.random.Generator) -> Frame:
+        """Begin, and let a wind blow."""
+        frame = super().reset(episodes, generator)
+        angle = generator.uniform(0.0, 2.0 * np.pi, episodes)
+        self._wind = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return frame
+
+    def step(self, actions: ActionArray) -> Outcome:
+        """Step, and pay otherwise."""
+        outcome = super().step(actions)
+        along = (outcome.frame.observations[:, :, :2] * self._wind[:, None]).sum(axis=2)
+        return replace(outcome, rewards=along.astype(np.float32), team_rewards=along.mean(axis=1).astype(np.float32))
 
 
 class Tag(_Variant):
@@ -195,9 +220,14 @@ def batteries(agents: int = 3, steps: int = 25, least: int = 5) -> Batteries:
     return Batteries(agents, steps, least)
 
 
-def sparse(agents: int = 3, steps: int = 25) -> Sparse:
-    """`studies.worlds:sparse?agents=3&steps=25`."""
+def sparse(agents: int = 2, steps: int = 25) -> Sparse:
+    """`studies.worlds:sparse?agents=2&steps=25`."""
     return Sparse(agents, steps)
+
+
+def weather(agents: int = 8, steps: int = 25) -> Weather:
+    """`studies.worlds:weather?agents=8&steps=25`."""
+    return Weather(agents, steps)
 
 
 def tag(steps: int = 25) -> Tag:

@@ -13,7 +13,7 @@ from common.task import Purpose, Task
 from common.trajectory import Trajectory, validate
 from learner.training import first_version
 
-WORLDS = ["blind?agents=2&seen=3", "batteries?agents=3", "sparse?agents=3", "tag?steps=25"]
+WORLDS = ["blind?agents=2&seen=3", "batteries?agents=3", "sparse?agents=2", "weather?agents=3", "tag?steps=25"]
 
 
 def played(spec: str, episodes: int = 8) -> Trajectory:
@@ -51,16 +51,27 @@ def test_batteries_end_lives_at_different_steps_and_never_before_the_least() -> 
 
 
 def test_the_sparse_world_pays_for_covered_landmarks_and_for_being_near_one() -> None:
-    trajectory = played("sparse?agents=3")
+    trajectory = played("sparse?agents=2")
     places = trajectory.observations[..., 2:4].astype(float)
     for t in range(trajectory.acted.shape[0] - 1):
         for k in range(8):
-            landmarks = places[0, k, 0] + trajectory.observations[0, k, 0, 4:10].reshape(3, 2)
+            landmarks = places[0, k, 0] + trajectory.observations[0, k, 0, 4:8].reshape(2, 2)
             away = np.linalg.norm(places[t + 1, k][:, None] - landmarks[None], axis=2)
             np.testing.assert_allclose(trajectory.individual_rewards[t, k], -away.min(axis=1), atol=1e-5)
             clear = np.abs(away.min(axis=0) - 0.3) > 1e-4
             if clear.all():
-                assert trajectory.team_rewards[t, k] == (away.min(axis=0) < 0.3).sum()
+                assert trajectory.team_rewards[t, k] == (away.min(axis=0) < 0.3).all()
+
+
+def test_the_weather_is_the_same_for_all_agents_of_an_episode_and_seen_by_none() -> None:
+    trajectory = played("weather?agents=3", episodes=32)
+    velocity = trajectory.observations[1:, ..., :2].astype(float)
+    for k in range(32):
+        moves, paid = velocity[:, k].reshape(-1, 2), trajectory.individual_rewards[:-1, k].reshape(-1)
+        wind, *_ = np.linalg.lstsq(moves, paid, rcond=None)
+        assert np.linalg.norm(wind) == pytest.approx(1.0, abs=1e-4)
+        np.testing.assert_allclose(moves @ wind, paid, atol=1e-4)
+    np.testing.assert_allclose(trajectory.team_rewards, trajectory.individual_rewards.mean(axis=2), atol=1e-5)
 
 
 def test_in_tag_what_the_chaser_gains_by_a_touch_its_prey_loses() -> None:
