@@ -126,7 +126,7 @@ class Batteries(_Variant):
 
 
 class Sparse(_Variant):
-    """The team is paid 1 a step while all landmarks are covered; an agent pays its distance from the nearest landmark."""
+    """The team is paid 1 a step while all landmarks are covered; an agent pays how far the nearest landmark is."""
 
     def __init__(self, agents: int, steps: int) -> None:
         super().__init__(f"studies.worlds:sparse?agents={agents}&steps={steps}", agents, steps)
