@@ -90,14 +90,21 @@ ANSWERS = (
         "step for one agent after another is neither: from the second agent on, the data comes from a policy that "
         "has changed.",
         "reduction",
-        _of("reduction"),
+        _of("reduction", "At the start", "*SGD*", "*Adam*", f"*{reduction.ADAM}*", f"*{reduction.SGD}*"),
     ),
     Answer(
         "How much does averaging over agents help?",
         "The variance of the mean of N alike gradients with correlation ρ is (1 + (N - 1) ρ) / N of one's: 1/N when "
         "they are uncorrelated, no less than ρ however many there are.",
         "variance",
-        _of("variance"),
+        _of(
+            "variance",
+            *(
+                f"*{world}, {each} reward, baseline leave-one-out*"
+                for world in variance.WORLDS
+                for each in variance.REWARDS
+            ),
+        ),
     ),
     Answer(
         "Should there be a baseline?",
