@@ -68,7 +68,8 @@ class Lockstep:
         self._construct = construct
         self._name = name
         first = construct(render)
-        self._render = render and str(getattr(first, "render_mode", "rgb_array")).startswith("rgb_array")
+        pictures = str(getattr(first, "render_mode", "rgb_array")).startswith("rgb_array")
+        self._render = render and pictures and hasattr(first, "render")
         self._singles = [first]
         self._agents = _meet(first, name)
         self._index = _Index(name, {agent.spec.name: i for i, agent in enumerate(self._agents)})

@@ -1,10 +1,11 @@
 """The number of actors changes no bit of what is learned, whatever the environment comes from."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.system.processes import Chorus, players, weights
+from tests.system.processes import ROOT, Chorus, players, rows, weights
 
 SMALL = ("--set", "update.tasks=6", "--set", "network.encoder=16", "--set", "network.lstm=16", "--seed", "5")
 QUICK: dict[str, tuple[str, ...]] = {
@@ -56,6 +57,19 @@ def check(chorus: Chorus, spec: str, settings: tuple[str, ...], updates: int) ->
 def test_one_actor_and_three_learn_the_same(chorus: Chorus, kind: str) -> None:
     spec, *settings = QUICK[kind]
     check(chorus, spec, tuple(settings), 40)
+
+
+@pytest.mark.timeout(240)
+def test_the_users_environment_of_the_documentation_trains_as_it_is_printed(chorus: Chorus) -> None:
+    page = (ROOT / "docs" / "environments.md").read_text()
+    example = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert example is not None and "chorus train --env meeting:Meeting" in page
+    (chorus.folder / "meeting.py").write_text(example.group(1))
+    run = chorus.folder / "run"
+    command = ("train", "--env", "meeting:Meeting", "--updates", "30", "--actors", "2", "--out", run)
+    chorus.run(*command, "--set", "task.episodes=16", PYTHONPATH=str(chorus.folder))
+    returns = [float(row["mixed_return"]) for row in rows(run)]
+    assert sum(returns[-5:]) > sum(returns[:5])
 
 
 @pytest.mark.slow
