@@ -10,8 +10,8 @@ from studies import curves
 from studies.run import Json
 from studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
-RATES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
-SCALE = Scale(updates=50, rates=RATES, evaluations=5, trials=1)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0, 30.0)
+SCALE = Scale(updates=40, rates=RATES, evaluations=5, trials=1)
 ADAM, SGD = "Adam, no clip", "SGD, no clip"
 
 
@@ -119,11 +119,11 @@ def _gap(ours: curves.Arm, theirs: curves.Arm) -> str:
 STUDY = Study(
     title="Reduction: mean, a mean for each life, sum, or agent after agent",
     question="One loss over all agents: is it summed or averaged? And why not step for one agent after the other?",
-    about="`spread` with three agents whose batteries last from 5 to 25 steps, so that lives are of unequal length. "
-    "`mean` divides the batch's loss by its agent-steps; `agent_mean` makes every life count alike, which is another "
-    "objective; `sum` divides by nothing; `sequential` takes a step for each agent in turn, so that all but the "
-    "first learn from episodes of a policy that has changed since. The grid of rates goes from 1e-3 to 100 in tens, "
-    "wide enough for each.",
+    about="`spread` with three agents whose batteries last from 5 to 25 steps, so that lives are of unequal length; "
+    "each agent pays its distance from the nearest landmark. `mean` divides the batch's loss by its agent-steps; "
+    "`agent_mean` makes every life count alike, which is another objective; `sum` divides by nothing; `sequential` "
+    "takes a step for each agent in turn, so that all but the first learn from episodes of a policy that has changed "
+    "since. The grid of rates goes from 0.001 to 30 in ten steps, wide enough for each.",
     measure=measure,
     draw=draw,
     table=table,

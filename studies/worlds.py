@@ -3,7 +3,7 @@
 Each is a factory for `environment.spec`, such as `studies.worlds:blind?agents=2`.
 
     blind      landmarks are seen only in the first steps, so that a policy must remember; agents pay as in `sparse`
-    batteries  every agent's life ends after a random number of steps, so that lives are of unequal length
+    batteries  every agent's life ends after a random number of steps, so that lives are of unequal length; agents pay as in `sparse`
     sparse     the team is paid while all landmarks are covered, agents for being near one: shaping of a hard team task
     weather    agents are paid for going where an unseen wind blows, the same for all: luck that they have in common
     tag        one chaser and two runners, who see and do alike things and want opposite ones
@@ -89,7 +89,10 @@ class Blind(_Variant):
 
 
 class Batteries(_Variant):
-    """Agent i of episode k acts for a number of steps drawn from `least` to `steps`, and then drifts, its life over."""
+    """Agent i of episode k acts for a number of steps drawn from `least` to `steps`, and then drifts, its life over.
+
+    The team is paid as in `spread`; an agent pays its distance from the nearest landmark, as in `sparse`.
+    """
 
     def __init__(self, agents: int, steps: int, least: int) -> None:
         super().__init__(f"studies.worlds:batteries?agents={agents}&steps={steps}&least={least}", agents, steps)
@@ -116,7 +119,7 @@ class Batteries(_Variant):
         self._over |= ~goes_on.any(axis=1)
         at_end = self._step == self._steps
         return Outcome(
-            rewards=np.where(working, outcome.rewards, np.float32(0.0)),
+            rewards=np.where(working, -self._landmark_distances(outcome.frame).min(axis=2), 0.0).astype(np.float32),
             team_rewards=np.where(before, np.float32(0.0), outcome.team_rewards),
             terminated=working & ~goes_on & (not at_end),
             truncated=working & np.bool_(at_end),
