@@ -3,7 +3,7 @@
 Each is a factory for `environment.spec`, such as `studies.worlds:blind?agents=2`.
 
     blind      landmarks are seen only in the first steps, so that a policy must remember; agents pay as in `sparse`
-    batteries  every agent's life ends after a random number of steps, so that lives are of unequal length; agents pay as in `sparse`
+    batteries  lives end after random numbers of steps, so that they are of unequal length; agents pay as in `sparse`
     sparse     the team is paid while all landmarks are covered, agents for being near one: shaping of a hard team task
     weather    agents are paid for going where an unseen wind blows, the same for all: luck that they have in common
     tag        one chaser and two runners, who see and do alike things and want opposite ones
