@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -269,9 +270,6 @@ class Config(Section, frozen=True):
     initial_weights: str = ""
 
     def __post_init__(self) -> None:
-        for name, setting in (("individual", self.reward.individual), ("team", self.reward.team)):
-            if setting is not None and not all(abs(value) < float("inf") for value in extremes(setting)):
-                raise ValueError(f"reward.{name} must be finite")
         if extremes(self.optimiser.learning_rate)[0] < 0 or extremes(self.optimiser.learning_rate)[1] <= 0:
             raise ValueError("optimiser.learning_rate must be greater than 0")
         if self.loss.baseline == "leave_one_out" and self.task.episodes == 1:
@@ -283,6 +281,9 @@ class Config(Section, frozen=True):
             raise ValueError("loss.reduction sequential needs lag 0 and a baseline that is not learned")
         if (self.sharing.mode == "groups") != bool(self.sharing.groups):
             raise ValueError("sharing.groups and sharing.mode: groups belong together; set both or neither")
+        for name in self.sharing.groups:
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+                raise ValueError(f"sharing.groups: {name!r} cannot name a policy; use letters, digits, _ and -")
 
     @property
     def episodes(self) -> int:
@@ -379,12 +380,23 @@ def _refuse_unknown(settings: dict[str, Any], section: type[msgspec.Struct], pre
             if not isinstance(value, dict):
                 raise ConfigError(f"{prefix}{key} is a section: write {prefix}{key}.NAME, not {prefix}{key}={value!r}")
             _refuse_unknown(value, kind, f"{prefix}{key}.")
+        else:
+            _refuse_infinite(value, f"{prefix}{key}")
+
+
+def _refuse_infinite(value: Any, place: str) -> None:
+    """No setting means anything when it is a NaN or an infinity, schedules' included."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ConfigError(f"{place} is {value}: expected a finite number")
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            _refuse_infinite(part, place)
 
 
 def _explain(fault: str, settings: dict[str, Any]) -> str:
     """msgspec says `Expected ... - at `$.section.key``: name the setting and its value."""
     message, _, place = fault.partition(" - at `$")
-    path = place.strip("`.").split(".") if place.strip("`.") else []
+    path = place.strip("`.").split("[")[0].split(".") if place.strip("`.") else []
     value: Any = settings
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from common.environment import ActionArray, BoolArray, EnvironmentSpec, FloatArray, IntArray
+from common.environment import ActionArray, AgentSpec, BoolArray, EnvironmentSpec, FloatArray, IntArray
 from common.errors import MalformedData
 from common.task import Task
 
@@ -127,6 +127,10 @@ def _validate_contents(trajectory: Trajectory, environment: EnvironmentSpec) -> 
     running = np.arange(acted.shape[0])[:, None] < lengths[None, :]
     if (acted & ~running[:, :, None]).any():
         raise MalformedData("acted is set after the end of an episode")
+    for name in ("individual_rewards", "team_rewards", "terminated", "truncated"):
+        array = trajectory.arrays[name]
+        if array[~running].any():
+            raise MalformedData(f"{name} is set after the end of an episode")
     if not acted.any():
         raise MalformedData("acted is empty: nobody did anything")
     if (trajectory.log_probabilities > 0).any() and environment.discrete:
@@ -139,3 +143,16 @@ def _validate_contents(trajectory: Trajectory, environment: EnvironmentSpec) -> 
                     f"actions of {agent.name} component {component} run from {taken.min()} to {taken.max()};"
                     f" expected 0 to {choices - 1}"
                 )
+        if environment.action_masks:
+            _validate_masks(trajectory, number, agent)
+
+
+def _validate_masks(trajectory: Trajectory, number: int, agent: AgentSpec) -> None:
+    """An action that was not allowed has a probability of zero, and would make the gradient infinite."""
+    start = 0
+    for component, choices in enumerate(agent.choices):
+        allowed = trajectory.action_masks[:, :, number, start : start + choices]
+        taken = trajectory.actions[:, :, number, component, None].astype(np.intp)
+        if (trajectory.acted[:, :, number, None] & ~np.take_along_axis(allowed, taken, axis=2)).any():
+            raise MalformedData(f"actions of {agent.name} component {component} hold one that action_masks forbids")
+        start += choices

@@ -178,11 +178,21 @@ def _read_trajectory(first: pb.TrajectoryChunk, payload: bytes) -> Trajectory:
             raise MalformedData(
                 f"{header.name} of shape {list(header.shape)} goes beyond the {len(payload)} bytes sent"
             )
-        arrays[header.name] = np.frombuffer(payload, dtype, count, offset).reshape(header.shape)
+        arrays[header.name] = _array(payload, header, count, offset)
         offset += count * dtype.itemsize
     if offset != len(payload):
         raise MalformedData(f"{len(payload)} bytes sent, but the arrays account for {offset}")
     return Trajectory(task=read_task(first.task), version=first.version, **arrays)  # type: ignore[arg-type]
+
+
+def _array(payload: bytes, header: pb.ArrayHeader, count: int, offset: int) -> Array:
+    """A view of `count` numbers of the payload."""
+    if header.dtype == "bool" and np.frombuffer(payload, np.uint8, count, offset).max(initial=0) > 1:
+        raise MalformedData(f"{header.name} holds a byte that is neither 0 nor 1")
+    try:
+        return np.frombuffer(payload, DTYPES[header.dtype], count, offset).reshape(header.shape)
+    except ValueError as fault:  # an empty array with sides that no array can have
+        raise MalformedData(f"{header.name} has an impossible shape {list(header.shape)}") from fault
 
 
 class WeightsAssembly:
