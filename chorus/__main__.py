@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -175,13 +176,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.credentials = _credentials(options)
         return int(options.run(options))
     except ChorusError as fault:
-        print(f"chorus {options.command}: {printable(str(fault))}", file=sys.stderr)
-        return 1
+        return _complain(options.command, printable(str(fault)))
     except OSError as fault:
-        print(
-            f"chorus {options.command}: {fault.strerror or fault}: {fault.filename or ''}".rstrip(": "), file=sys.stderr
-        )
-        return 1
+        return _complain(options.command, f"{fault.strerror or fault}: {fault.filename or ''}".rstrip(": "))
+
+
+def _complain(command: str, fault: str) -> int:
+    """Say why the command ends: in plain words, or as a line of the log where that is all that anybody reads."""
+    if command in ("learner", "actor") and logging.getLogger().handlers and not sys.stderr.isatty():
+        logging.getLogger("chorus").critical("ended by a fault", extra={"fault": fault})
+    else:
+        print(f"chorus {command}: {fault}", file=sys.stderr)
+    return 1
 
 
 def _add_settings(parser: argparse.ArgumentParser) -> None:

@@ -78,7 +78,8 @@ def test_an_actor_of_another_version_is_refused_with_both_versions(chorus: Choru
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: chorus\nVersion: 9.9.9\n")
     path = os.pathsep.join((str(folder.parent), str(ROOT)))
     actor = chorus.actor(address, "new", PYTHONPATH=path, PYTHONSAFEPATH="1")
-    complaint = actor.refused()
+    actor.refused()
+    complaint = actor.event("ended by a fault")["fault"]
     assert "'9.9.9'" in complaint
     assert repr(ours) in complaint
 
@@ -110,7 +111,8 @@ def test_a_gradient_that_is_not_finite_is_seen_before_the_learner_ends(chorus: C
     with urllib.request.urlopen(url, timeout=10) as reply:
         assert "\nchorus_gradient_norm NaN\n" in reply.read().decode()
     learner.send(signal.SIGTERM)
-    assert "is not finite; the step was not taken" in learner.refused()
+    learner.refused()
+    assert "is not finite; the step was not taken" in learner.event("ended by a fault")["fault"]
 
 
 def test_a_copy_of_a_run_at_work_is_a_backup(chorus: Chorus) -> None:
