@@ -53,14 +53,15 @@ class RewardConfig(Section, frozen=True):
         individual: weight of each agent's own reward.
         team: weight of the team reward. Left out, each part weighs 0.5 where an environment gives both; where it gives
             one alone, that weighs 1, so that `mixed_return` is the environment's own.
-        team_from: how a team reward is made of the agents' where the environment gives one number per agent and
-            `environment.single_reward` is `team`: their `mean` or their `sum`.
+        team_from: how a team reward is made of the agents' where the environment has none of its own: their `mean` or
+            their `sum` over those alive. None makes none of individual numbers, and the mean of the team's
+            (`environment.single_reward`).
         scale: `deviation` divides rewards by their running standard deviation; `none` leaves them.
     """
 
     individual: Rate | None = None
     team: Rate | None = None
-    team_from: Literal["mean", "sum"] = "mean"
+    team_from: Literal["mean", "sum"] | None = None
     scale: Literal["none", "deviation"] = "none"
 
 
@@ -416,12 +417,18 @@ def resolve(config: Config, environment: EnvironmentSpec) -> Config:
             f"environment.single_reward is team, but {environment.name} gives a team reward apart from the agents' own;"
             " leave it out, and weigh the two by reward.individual and reward.team"
         )
-    whole = 1.0 - 0.5 * environment.team_reward
-    of_one = {"individual": whole, "team": whole}
-    if not environment.team_reward:
-        of_one["team" if config.environment.single_reward == "individual" else "individual"] = 0.0
+    if environment.team_reward and config.reward.team_from:
+        raise ConfigError(
+            f"reward.team_from is {config.reward.team_from!r}, but {environment.name} gives a team reward itself;"
+            " leave it out"
+        )
+    already_the_teams = config.environment.single_reward == "team"
+    parts = {
+        "individual": not already_the_teams,
+        "team": environment.team_reward or already_the_teams or config.reward.team_from is not None,
+    }
     given = {"individual": config.reward.individual, "team": config.reward.team}
-    weights = {name: of_one[name] if weight is None else weight for name, weight in given.items()}
+    weights = {name: parts[name] / sum(parts.values()) if given[name] is None else given[name] for name in parts}
     episodes = config.task.episodes or max(2, round(ROWS_PER_FORWARD_PASS / len(environment.agents)))
     return msgspec.structs.replace(
         config,

@@ -73,7 +73,9 @@ class LearnerMetrics:
             "chorus_gradient_clipped_ratio", "Share of policies whose last gradient was clipped.", registry=to
         )
         self.signal_to_noise = Gauge(
-            "chorus_gradient_signal_to_noise_ratio", "|mean|^2 / variance of the last batch's gradient.", registry=to
+            "chorus_gradient_signal_to_noise_ratio",
+            "Squared signal of the last batch's gradient over the variance of its estimate.",
+            registry=to,
         )
         self.explained_variance = Gauge(
             "chorus_explained_variance_ratio", "Of the last batch's returns, by their baseline.", registry=to

@@ -12,8 +12,11 @@ from learner.gradient import PolicySums
 
 
 def signal_to_noise(sums: Sequence[PolicySums]) -> float:
-    """`|mean|^2 / variance of the mean` of the tasks' gradients: below 1 an update is mostly noise; NaN for one
-    task.
+    """The squared signal of a batch's gradient over the variance of its estimate, from the tasks' gradients; NaN for
+    one task.
+
+    `|mean|^2` alone would count the noise in the mean as signal, so the variance of the mean is taken off: 0 in
+    expectation for pure noise, below 1 where an update is mostly noise.
 
     The variance is taken as `(sum |g|^2 - n |mean|^2) / (n - 1)`, in float64: `Tensor.var` over the first axis takes
     twenty times as long, while nobody else can work.
@@ -24,7 +27,7 @@ def signal_to_noise(sums: Sequence[PolicySums]) -> float:
         return float("nan")
     mean_square = float(reduce(add, gradients).square().sum()) / count**2
     spread = sum(float(gradient.square().sum()) for gradient in gradients) - count * mean_square
-    return mean_square / max(spread / (count * (count - 1)), 1e-300)
+    return mean_square / max(spread / (count * (count - 1)), 1e-300) - 1.0
 
 
 def explained_variance(sums: Sequence[PolicySums]) -> float:

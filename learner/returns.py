@@ -32,16 +32,18 @@ def alive(trajectory: Trajectory) -> BoolArray:
 def split_rewards(trajectory: Trajectory, config: Config, team_given: bool) -> tuple[Values, Values]:
     """The individual rewards `[time, episode, agent]` and the team rewards `[time, episode]`.
 
-    Where the environment gives one number per agent and that is the team's already (`environment.single_reward: team`),
-    the team reward is its mean or sum over the agents alive, and the individual rewards are zero. What an agent is
-    given outside its lives is no consequence of anything it did, and is left out.
+    Where the environment has no team reward of its own, `reward.team_from` makes one of the agents' rewards, over those
+    alive; where their number is the team's already (`environment.single_reward: team`), the individual rewards are zero
+    then, so that nothing counts twice. What an agent is given outside its lives is no consequence of anything it did,
+    and is left out.
     """
     living = alive(trajectory)
     individual = np.where(living, trajectory.individual_rewards, 0.0).astype(np.float64)
-    if team_given or config.environment.single_reward == "individual":
+    already_the_teams = config.environment.single_reward == "team"
+    if team_given or not (already_the_teams or config.reward.team_from):
         return individual, trajectory.team_rewards.astype(np.float64)
-    number = np.maximum(living.sum(axis=2), 1) if config.reward.team_from == "mean" else 1.0
-    return np.zeros_like(individual), individual.sum(axis=2) / number
+    number = 1.0 if config.reward.team_from == "sum" else np.maximum(living.sum(axis=2), 1)
+    return np.zeros_like(individual) if already_the_teams else individual, individual.sum(axis=2) / number
 
 
 def discounted(rewards: Values, discount: float, ended: BoolArray | None = None) -> Values:

@@ -158,12 +158,12 @@ class Training:
             GradientFault: the gradient is not finite; the step was not taken.
         """
         if self.config.loss.reduction == "sequential":
-            agents = len(self.environment.agents)
-            for agent in range(agents):
-                played = [task.trajectory for task in tasks if task.trajectory is not None]
-                steps = self._step([self.sums(trajectory, [agent]) for trajectory in played], agents, agent)
+            played = [task.trajectory for task in tasks if task.trajectory is not None]
+            steps = []
+            for agent in range(len(self.environment.agents)):
+                steps += self._step([self.sums(trajectory, [agent]) for trajectory in played], agent)
         else:
-            steps = self._step(tasks, 1, 0)
+            steps = self._step(tasks)
         for number in range(len(self._networks)):
             total = reduce(add, (task.policies[number].statistics for task in tasks))
             self._statistics[number] = self._statistics[number].after(total)
@@ -175,22 +175,24 @@ class Training:
             del self.versions[version]
         return self._report(tasks, steps)
 
-    def _step(self, tasks: Sequence[TaskSums], of: int, number: int) -> list[Clipped]:
-        """One optimiser step for every policy; the `number`th of `of` in this update."""
+    def _step(self, tasks: Sequence[TaskSums], agent: int | None = None) -> list[Clipped]:
+        """One optimiser step for every policy, or, in `sequential`, for the policy of one agent."""
         config = self.config
-        clipped = []
+        clipped: dict[int, Clipped] = {}
         for place, network in enumerate(self._networks):
-            sums = [task.policies[place] for task in tasks]
-            z = gradient.divisor(network.spec, sums, self.environment, config)
-            clipped.append(optimiser.clip(gradient.reduce(network, sums, z), config.optimiser.clip))
-        if not all(np.isfinite(part.norm) for part in clipped):
+            if agent is None or agent in network.spec.agents:
+                sums = [task.policies[place] for task in tasks]
+                z = gradient.divisor(network.spec, sums, self.environment, config)
+                clipped[place] = optimiser.clip(gradient.reduce(network, sums, z), config.optimiser.clip)
+        if not all(np.isfinite(part.norm) for part in clipped.values()):
             raise GradientFault(self._name_culprit(tasks))
-        for place, (network, part) in enumerate(zip(self._networks, clipped, strict=True)):
-            state, count = self._optimisers[place], self.update * of + number + 1
-            optimiser.step(
-                config.optimiser, network.flat.detach(), part.gradient, state, count, self._learning_rate(self.update)
-            )
-        return clipped
+        rate = self._learning_rate(self.update)
+        for place, part in clipped.items():
+            network, members = self._networks[place], self._networks[place].spec.agents
+            number = self.update + 1 if agent is None else self.update * len(members) + members.index(agent) + 1
+            state = self._optimisers[place]
+            optimiser.step(config.optimiser, network.flat.detach(), part.gradient, state, number, rate)
+        return list(clipped.values())
 
     def _learning_rate(self, update: int) -> float:
         settings = self.config.optimiser

@@ -193,7 +193,7 @@ def credit(trajectory: Trajectory, environment: EnvironmentSpec, config: Config)
             if environment.team_reward:
                 team.append(float(trajectory.team_rewards[step, episode]))
             elif config.environment.single_reward == "team":
-                count = len(paid) if config.reward.team_from == "mean" else 1
+                count = 1 if config.reward.team_from == "sum" else len(paid)
                 team.append(sum(paid) / count if paid else 0.0)
             else:
                 team.append(float(trajectory.team_rewards[step, episode]))

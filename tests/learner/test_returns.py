@@ -98,6 +98,19 @@ def test_one_number_that_is_the_teams_becomes_a_team_reward_of_those_alive(scrip
 
 
 @settings(max_examples=60, deadline=None)
+@given(script=scripts(), team_from=st.sampled_from(["mean", "sum"]))
+def test_a_team_reward_can_be_made_of_rewards_that_stay_the_agents_own(script: Script, team_from: str) -> None:
+    config = configured(reward={"team_from": team_from})
+    played = Game.of(script, config, team=ScriptedTeam(script, team_reward=False)).play()
+    individual, team = split_rewards(played, config, team_given=False)
+    np.testing.assert_array_equal(individual, np.where(script.alive, script.rewards, 0.0))
+    for step, episode in np.ndindex(*team.shape):
+        paid = individual[step, episode][script.alive[step, episode]]
+        expected = (paid.mean() if team_from == "mean" else paid.sum()) if len(paid) else 0.0
+        assert team[step, episode] == pytest.approx(expected)
+
+
+@settings(max_examples=60, deadline=None)
 @given(script=scripts())
 def test_what_an_agent_is_paid_outside_its_lives_is_left_out(script: Script) -> None:
     played = Game.of(script, configured()).play()
