@@ -264,13 +264,13 @@ class Alike(Crowd):
 @pytest.mark.parametrize(
     ("single", "how", "expected"),
     [
-        ("individual", "mean", lambda own, present: own.sum()),
+        ("individual", None, lambda own, present: own.sum()),
         ("team", "mean", lambda own, present: own.shape[2] * (own.sum(axis=2) / present.sum(axis=2)).sum()),
         ("team", "sum", lambda own, present: own.shape[2] * own.sum()),
     ],
 )
 def test_the_mixed_return_is_the_environments_own_where_it_gives_one_number(
-    single: str, how: str, expected: Callable[[np.ndarray, np.ndarray], float]
+    single: str, how: str | None, expected: Callable[[np.ndarray, np.ndarray], float]
 ) -> None:
     """Weights that nobody set do not halve it; as the team's, it counts once for every agent of the team."""
     config = settings(environment={"single_reward": single}, reward={"team_from": how}, task={"episodes": 8})
