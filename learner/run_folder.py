@@ -103,7 +103,8 @@ class RunFolder:
         path = self.path / "config.yaml"
         if path.exists():
             return self._continue(path, config, fingerprint)
-        strangers = {entry.name for entry in self.path.iterdir()} - {"lock", "checkpoints", "log.jsonl"}
+        entries = {entry.name for entry in self.path.iterdir() if entry.suffix != ".part"}  # those a crash left behind
+        strangers = entries - {"lock", "checkpoints", "log.jsonl"}
         if strangers or any(self.checkpoints.iterdir()):
             found = ", ".join(sorted(strangers)[:5]) or "checkpoints"
             raise RunFolderError(f"{self.path} holds no config.yaml, but {found}; choose an empty --out")
