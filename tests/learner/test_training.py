@@ -277,7 +277,8 @@ def test_the_report_says_what_happened(script: Script) -> None:
     gradients = [part.policies[0].gradient for part in sums]
     stacked = np.stack([found.numpy().astype(np.float64) for found in gradients if found is not None])
     noise = float(((stacked - stacked.mean(axis=0)) ** 2).sum()) / (TASKS - 1) / TASKS
-    assert report.signal_to_noise == pytest.approx(float((stacked.mean(axis=0) ** 2).sum()) / noise, rel=1e-6)
+    signal = float((stacked.mean(axis=0) ** 2).sum()) - noise
+    assert report.signal_to_noise == pytest.approx(signal / noise, rel=1e-6)
     returns = [reference.credit(played, game.spec, game.config) for played in batch]
     left = [given - reference.baseline(given, range(3), "agent") for given in returns]
     pairs = [
