@@ -3,3 +3,9 @@
 from common import arithmetic
 
 arithmetic.pin()
+
+from hypothesis import settings  # noqa: E402 (nothing may come before the line above)
+
+# No test is timed: a machine may be busy. All else is Hypothesis's own, so that with CI set examples are the same ones.
+settings.register_profile("chorus", settings.default, deadline=None)
+settings.load_profile("chorus")
