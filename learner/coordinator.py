@@ -8,7 +8,6 @@ and which order change nothing, since a batch is what its tasks are named, and s
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import time
@@ -27,6 +26,7 @@ from common.task import Purpose, Task
 from common.timeline import span, spanned
 from common.trajectory import Trajectory, digest, validate
 from common.weights import PolicyVersion
+from learner import record
 from learner.audit import FirstRun, audit_of, first_difference, is_audited
 from learner.checkpoint import Checkpoint, Counters, save_checkpoint
 from learner.figures import Figures, add_figures, figures, mean_returns
@@ -387,71 +387,13 @@ class Coordinator:
             seconds=now - self._began,
         )
         evaluations = [self._evaluated.pop(task) for task in tasks if task.purpose is Purpose.EVALUATION]
-        evaluation = mean_returns(add_figures(evaluations), self.config, report.update)[2] if evaluations else nan
-        row = {
-            "update": report.update,
-            "env_steps": self._counters.env_steps,
-            "agent_steps": self._counters.agent_steps,
-            "seconds": round(self._counters.seconds, 3),
-            "individual_return": report.individual_return,
-            "team_return": report.team_return,
-            "mixed_return": report.mixed_return,
-            "episode_length": total.env_steps / total.episodes,
-            "policy_version": report.version,
-            "policy_lag": report.update - report.collected_by,
-            "agent_steps_per_second": round(rate, 1),
-            "evaluation_return": evaluation if evaluations else "",
-            "gradient_norm": report.gradient_norm,
-            "clipped": report.clipped,
-            "signal_to_noise": report.signal_to_noise,
-            "loss": report.loss,
-            "entropy": report.entropy,
-            "explained_variance": report.explained_variance,
-            "policy_disagreement": report.disagreement,
-            "importance_ratio_mean": report.ratio_mean,
-            "importance_ratio_max": report.ratio_max,
-            "learning_rate": report.learning_rate,
-        }
-        players = [self._players.pop(task) for task in tasks]
-        parts = [part for task, (_, part) in zip(tasks, players, strict=True) if task.purpose is Purpose.TRAINING]
-        hashed = hashlib.sha256("".join(parts).encode()).hexdigest()
-        batch = {
-            "update": report.update,
-            "digest": hashed,
-            "tasks": [
-                {"purpose": task.purpose.name.lower(), "index": task.index, "actor": actor, "digest": part}
-                for task, (actor, part) in zip(tasks, players, strict=True)
-            ],
-        }
-        self._folder.add(row, batch)
+        evaluation = mean_returns(add_figures(evaluations), self.config, report.update)[2] if evaluations else None
+        row = record.row(report, self._counters, rate, evaluation)
+        self._folder.add(row, record.batch(report.update, {task: self._players.pop(task) for task in tasks}))
         self._progressed()
-        self._export(report, evaluation, total)
+        record.export(report, evaluation, self.metrics)
         self.last = Progress(report, row, len(self._subscribers))
         self._on_update(self.last)
-
-    def _export(self, report: UpdateReport, evaluation: float, total: Figures) -> None:
-        metrics = self.metrics
-        metrics.updates.inc()
-        metrics.policy_version.set(report.version)
-        metrics.policy_lag.set(report.update - report.collected_by)
-        metrics.env_steps.inc(total.env_steps)
-        metrics.agent_steps.inc(total.agent_steps)
-        metrics.episodes.inc(total.episodes)
-        metrics.returns.labels("individual").set(report.individual_return)
-        metrics.returns.labels("team").set(report.team_return)
-        metrics.returns.labels("mixed").set(report.mixed_return)
-        metrics.episode_length.set(total.env_steps / total.episodes)
-        metrics.gradient_norm.set(report.gradient_norm)
-        metrics.clipped.set(report.clipped)
-        metrics.signal_to_noise.set(report.signal_to_noise)
-        metrics.entropy.set(report.entropy)
-        metrics.explained_variance.set(report.explained_variance)
-        metrics.disagreement.set(report.disagreement)
-        metrics.ratio_mean.set(report.ratio_mean)
-        metrics.ratio_max.set(report.ratio_max)
-        metrics.learning_rate.set(report.learning_rate)
-        if evaluation == evaluation:  # not NaN: there was one
-            metrics.evaluation_return.set(evaluation)
 
     async def _checkpoint(self) -> None:
         if self._saved == self.training.update:
