@@ -3,6 +3,8 @@
 #   make train                        train three agents to spread out (configs/spread.yaml); ARGS="--updates 5 --actors 4" go on to `chorus train`
 #   make studies                      measure what is claimed of learning (docs/studies/, half an hour on 2 cores)
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
+#   make chaos                        200 faults beside a run, which must end with the weights of an undisturbed one
+#   make slow                         the tests that take minutes: fuzzing, soak, every environment elsewhere
 #   make containers                   build the images and see a fleet of containers learn, scaled and killed; needs Docker with Compose
 #   make check                        lint, formatting, types
 #   make format                       put formatting right
@@ -36,6 +38,14 @@ studies: $(STAMP) $(GENERATED)
 .PHONY: test
 test: check
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: chaos
+chaos: $(STAMP) $(GENERATED)
+	@exec $(BIN)/chorus chaos --updates 600 --faults 200 --lag 1 $(ARGS)
+
+.PHONY: slow
+slow: $(STAMP) $(GENERATED)
+	@exec $(BIN)/python -m pytest -m slow $(ARGS)
 
 .PHONY: containers
 containers: $(STAMP) $(GENERATED)
