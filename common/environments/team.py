@@ -61,9 +61,17 @@ class Team:
 
     def reset(self, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin an episode."""
+        self._forget()
         observations, info = self._environment.reset(seed=seed)
         self.agents = list(self.possible_agents)
         return self._by_name(observations), self._infos(info)
+
+    def _forget(self) -> None:
+        """Take the players of level-based foraging off the field: its reset lets nobody begin where one stood last."""
+        inner: Any = getattr(self._environment, "unwrapped", None)
+        if type(inner).__module__.startswith("lbforaging."):
+            for player in inner.players:
+                player.position = None
 
     def step(self, actions: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
         """Let everybody act; those whose life is over stand idle."""

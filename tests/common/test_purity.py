@@ -25,6 +25,12 @@ def test_what_draws_from_the_seed_or_from_the_generators_of_the_process_is_pure(
     assert not isinstance(environment, Fresh)
 
 
+def test_what_remembers_only_now_and_then_is_found_too() -> None:
+    """As level-based foraging does, which lets nobody begin where somebody stood last."""
+    _, finding = prove(lambda: toy("rarely"))
+    assert finding.purity is Purity.FRESH_ONLY
+
+
 @pytest.mark.parametrize("source", ["remembers", "stream"])
 def test_what_remembers_the_last_episode_is_made_anew_for_every_task(source: str) -> None:
     environment, finding = prove(lambda: toy(source), task_episodes=8)

@@ -132,6 +132,18 @@ def test_foraging_and_warehouse_through_the_adapter_are_what_they_are_alone(name
     assert outcome.over[0]
 
 
+def test_where_foragers_stood_last_does_not_decide_where_they_begin() -> None:
+    """Level-based foraging's own reset lets nobody begin where a player stood when the last episode ended."""
+    pytest.importorskip("lbforaging")
+    used, draw = make("gymnasium:Foraging-5x5-2p-1f-v3"), np.random.default_rng(0)
+    for seed in range(40):
+        found = used.reset(4, np.random.default_rng(seed)).observations.copy()
+        fresh = make("gymnasium:Foraging-5x5-2p-1f-v3").reset(4, np.random.default_rng(seed)).observations
+        np.testing.assert_array_equal(found, fresh)
+        for _ in range(3):
+            used.step(draw.integers(0, 6, (4, 2, 1)).astype(np.int32))
+
+
 def test_an_environment_that_can_only_open_windows_is_never_asked_to_draw() -> None:
     def answer(now: int) -> tuple[Any, ...]:
         return [0.0, 0.0], now == 3, False, {}

@@ -67,7 +67,7 @@ class Walk(Script):
         self._place = 0.0
 
     def reset(self, seed: int | None = None, options: Any = None) -> tuple[dict[str, Any], dict[str, Any]]:
-        if self._source != "remembers":
+        if self._source != "remembers" and not (self._source == "rarely" and self._place % 1.0 < 0.1):
             self._place = 0.0
         if self._source != "stream" or not hasattr(self, "_random"):
             self._random = np.random.default_rng(seed)
