@@ -41,7 +41,7 @@ test: check
 
 .PHONY: chaos
 chaos: $(STAMP) $(GENERATED)
-	@exec $(BIN)/chorus chaos --updates 600 --faults 200 --lag 1 $(ARGS)
+	@exec $(BIN)/chorus chaos --updates 600 --faults 200 --lag 1 --out runs/chaos-$$(date +%Y%m%d-%H%M%S) $(ARGS)
 
 .PHONY: slow
 slow: $(STAMP) $(GENERATED)
