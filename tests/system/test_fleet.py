@@ -75,7 +75,7 @@ def test_actors_come_and_go_in_mid_run_and_status_tells_it_as_it_is(chorus: Chor
     tasks = {name: int(count) for name, count in after["tasks"].items()}
     ended = ("completed", "repeated", "failed", "requeued", "outstanding")
     assert tasks["issued"] == sum(tasks[name] for name in ended)
-    assert tasks["requeued"] > 0
+    assert tasks["failed"] == 0  # whether a lease was requeued depends on what the killed one held just then
     assert tasks["refused"] == 0
     told = chorus.run("status", address)
     assert "2 actors" in told
