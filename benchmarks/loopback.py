@@ -52,6 +52,7 @@ class Sink(Coordinator):
 
     def leave(self, name: str) -> None:
         """An actor is gone."""
+        self.ledger.leave(name)
         del self.subscribers[name]
 
     def ask(self, name: str) -> None:

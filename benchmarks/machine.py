@@ -60,6 +60,14 @@ def copy_rate(size: int, effort: Effort) -> float:
     return size / seconds_each(lambda: np.copyto(target, source), effort)
 
 
+def proportional_set_size(pid: int) -> float:
+    """Megabytes of memory of a process, shared pages divided among those that share them."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    return 0.0
+
+
 def _first(path: str, key: str) -> str:
     for line in Path(path).read_text().splitlines() if Path(path).exists() else []:
         if line.startswith(key):

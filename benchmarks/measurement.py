@@ -16,6 +16,9 @@ from typing import TypeVar
 T = TypeVar("T")
 Clock = Callable[[], float]
 
+LEAST = 3
+"""Repetitions below which a median means little."""
+
 
 class Effort(IntEnum):
     """How long to measure: `TINY` only sees that a benchmark works, `QUICK` takes a minute for all, `WHOLE` ten."""
@@ -38,6 +41,11 @@ class Effort(IntEnum):
         """How long a repetition lasts at least."""
         return self.pick(0.0, 0.04, 0.2)
 
+    @property
+    def patience(self) -> float:
+        """After how many seconds of the wall clock three repetitions are enough."""
+        return self.pick(0.0, 1.0, 4.0)
+
 
 def seconds_each(work: Callable[[], object], effort: Effort, clock: Clock = time.thread_time) -> float:
     """Seconds that `work` takes, once warm: the median of repetitions."""
@@ -50,7 +58,10 @@ def medians(works: list[Callable[[], object]], effort: Effort, clock: Clock = ti
         work()
     counts = [_count(work, effort.seconds, clock) for work in works]
     taken: list[list[float]] = [[] for _ in works]
-    for _ in range(effort.repetitions):
+    began_all = time.monotonic()
+    for repetition in range(effort.repetitions):
+        if repetition >= LEAST and time.monotonic() - began_all > effort.patience:
+            break
         for place, work in enumerate(works):
             began = clock()
             for _ in range(counts[place]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import tempfile
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from statistics import quantiles
 
 from benchmarks.loopback import finish_client, start_client
+from benchmarks.machine import proportional_set_size
 from benchmarks.material import made_trajectory
 from benchmarks.measurement import Effort, seconds_each
 from benchmarks.report import Column, Row, Table
@@ -74,7 +76,7 @@ TASKS_PER_ACTOR = 4
 def measure(effort: Effort) -> list[Table]:
     """Simulations, real streams, and the arithmetic of capacity."""
     swarms = [_swarm(swarm) for swarm in _swarms(effort)]
-    streams = [_streams(count, effort) for count in effort.pick([4], [200], [10, 100, 1000])]
+    streams = [_streams(count, effort) for count in effort.pick([4], [200], [10, 1000])]
     loop = 1e-6 * float(streams[-1]["loop_microseconds"] or 0.0)
     capacity = [row for lstm in effort.pick([64], [64], [64, 256, 512]) for row in _capacity(lstm, loop, effort)]
     return [
@@ -118,7 +120,7 @@ def _swarms(effort: Effort) -> list[Swarm]:
         return quick
     grid = [swarm(actors, each, lag, 12) for actors in (10, 1_000) for each in (1, 4) for lag in (0, 1)]
     failing = [swarm(actors, 4, 1, 12, 600.0, shock) for actors in (100, 1_000) for shock in (0.0, 0.5)]
-    return [*grid, *failing, swarm(10_000, 4, 1, 6, 600.0), swarm(10_000, 4, 1, 8, 600.0, 0.5)]
+    return [*grid, *failing, swarm(10_000, 2, 1, 5, 600.0), swarm(10_000, 2, 1, 8, 600.0, 0.5)]
 
 
 def _swarm(swarm: Swarm) -> Row:
@@ -153,7 +155,7 @@ async def _serve(count: int, folder: Path, effort: Effort) -> Row:
     _allow_files(4 * count + 1_000)
     logging.disable(logging.INFO)
     tasks = max(8, count)
-    updates = max(3, effort.pick(30, 2_000, 12_000) // tasks)
+    updates = max(3, effort.pick(30, 2_000, 4_000) // tasks)
     settings = {"update": {"tasks": tasks}, "task": {"episodes": 8}, "updates": updates, "checkpoint": {"every": 10**6}}
     scene = Scene.of(dict(settings), "environment.spec=spread?agents=3&steps=25")
     ends: list[float] = []
@@ -189,7 +191,7 @@ async def _serve(count: int, folder: Path, effort: Effort) -> Row:
         "updates": updates,
         "late_median_milliseconds": 1e3 * quarters[49],
         "late_most_milliseconds": 1e3 * quarters[98],
-        "memory_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "memory_megabytes": proportional_set_size(os.getpid()),
         "loop_microseconds": 1e6 * (loop[-1] - loop[0]) / ((len(loop) - 1) * tasks),
     }
 

@@ -20,7 +20,7 @@ from common.task import Purpose, Task
 from learner.coordinator import TICK_SECONDS
 from learner.ledger import Ledger, Verdict
 
-AHEAD_BY_ARRIVAL = 50
+AHEAD_BY_ARRIVAL = 5
 
 
 @dataclass(frozen=True)

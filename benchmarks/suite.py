@@ -19,6 +19,16 @@ from common.errors import ChorusError
 
 NAMES = ("learner", "actor", "wire", "broadcast", "ledger", "train", "scale")
 Results = dict[str, list[Table]]
+INTRODUCTION = """\
+# Benchmarks
+
+This page is the output of `{command}`, which measures all of it anew.
+
+Every figure stands beside a limit that was measured in the same run, and what counts is their ratio: a busy machine
+slows both. Figures are medians of repetitions. Work of one thread that never waits is timed by that thread's processor
+time, whatever waits by the wall clock; nothing that belongs to the thing measured is left out of the clock.
+`benchmarks/` holds the code, a file for each section; [scaling.md](scaling.md) draws conclusions from the last one.
+"""
 
 
 def run(options: argparse.Namespace) -> int:
@@ -70,10 +80,11 @@ def plain(machine: Row, results: Results) -> dict[str, object]:
 
 
 def markdown(machine: Row, results: Results, effort: Effort) -> Iterator[str]:
-    """Everything, for a document, line by line."""
+    """The document `docs/benchmarks.md`, line by line."""
     quick = " --quick" if effort is Effort.QUICK else ""
+    yield INTRODUCTION.format(command=f"chorus bench{quick} --markdown")
     yield (
-        f"`chorus bench{quick}` on {machine['date']}: {machine['cores']} cores of {machine['processor']},"
+        f"Measured on {machine['date']}: {machine['cores']} cores of {machine['processor']},"
         f" {machine['memory_gib']} GiB, Python {machine['python']}, NumPy {machine['numpy']}, torch {machine['torch']};"
         f" load of other programs before it began: {machine['load_before']}. It took {machine['seconds']} s."
     )

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.machine import cores
+from benchmarks.machine import cores, proportional_set_size
 from benchmarks.measurement import Effort
 from benchmarks.report import Column, Row, Table
 from benchmarks.scene import Scene
@@ -167,11 +167,4 @@ def _used(pid: int) -> float:
 
 def _memory(pid: int) -> list[float]:
     """Proportional set sizes in MB: the learner's, then each actor's."""
-    return [_proportional(process) for process in (pid, *_children(pid))]
-
-
-def _proportional(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
+    return [proportional_set_size(process) for process in (pid, *_children(pid))]

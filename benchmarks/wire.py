@@ -76,7 +76,7 @@ async def _stream(episodes: int, effort: Effort) -> Row:
     ours: list[dict[str, float]] = []
     raws: list[dict[str, float]] = []
     async with real_server(scene) as (_, _, port), raw_server(_swallow) as raw_port:
-        for _ in range(effort.pick(1, 3, 5)):
+        for _ in range(effort.pick(2, 3, 5)):
             ours.append(await _timed("send", port, count))
             raws.append(await _timed("send-raw", raw_port, count, scene.config.environment.spec, episodes))
     seconds, limit = (median(each["seconds"] for each in both) / count for both in (ours, raws))
