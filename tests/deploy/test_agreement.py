@@ -121,8 +121,8 @@ def test_the_finder_of_names_would_find_a_stranger() -> None:
 
 
 def test_every_refusal_has_a_series_from_the_start() -> None:
-    tree = ast.parse((ROOT / "learner" / "server.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    trees = [ast.parse((ROOT / "learner" / name).read_text()) for name in ("server.py", "connection.py")]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named: set[str] = set()
     for call in calls:
         function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
