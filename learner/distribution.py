@@ -25,10 +25,11 @@ def categorical(logits: Tensor, actions: Tensor, choices: tuple[int, ...]) -> tu
     entropy = logits.new_zeros(len(logits))
     start = 0
     for component, size in enumerate(choices):
-        scores = torch.log_softmax(logits[:, start : start + size], dim=1)
-        log_probability = log_probability + scores.gather(1, actions[:, component : component + 1].long())[:, 0]
+        # Choices first: torch then takes many steps at once, where a handful of choices would fill no vector register.
+        scores = torch.log_softmax(logits[:, start : start + size].t().contiguous(), dim=0)
+        log_probability = log_probability + scores.gather(0, actions[:, component].long()[None])[0]
         finite = scores.masked_fill(torch.isinf(scores), 0.0)
-        entropy = entropy - (scores.exp() * finite).sum(dim=1)
+        entropy = entropy - (scores.exp() * finite).sum(dim=0)
         start += size
     return log_probability, entropy
 

@@ -107,7 +107,7 @@ class Network:
         own = self.parameters
         if f"{prefix}convolution0.weight" in own:
             inputs = self._see(prefix, inputs)
-        encoded = torch.relu(self._linear(f"{prefix}encoder", inputs))
+        encoded = torch.relu_(self._linear(f"{prefix}encoder", inputs))
         if f"{prefix}memory.weight" in own:
             return torch.relu(self._linear(f"{prefix}memory", encoded))
         recurrent = own[f"{prefix}lstm.weight_hh"]

@@ -19,6 +19,8 @@ def alive(trajectory: Trajectory) -> BoolArray:
 
     The end of an episode ends every life in it, whether the environment says so of each or not.
     """
+    if trajectory.acted.all():
+        return trajectory.acted  # everybody acts at every step there is: nothing to fill in
     ended = trajectory.terminated | trajectory.truncated
     living = np.zeros_like(trajectory.acted)
     before = np.zeros(living.shape[1:], np.bool_)
