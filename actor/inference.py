@@ -1,6 +1,7 @@
 """The shared recurrent policy in NumPy: encoder, LSTM cell, head, for many rows at once.
 
-A row is one agent of one episode. The learner's torch network (`learner/network.py`) computes the same numbers from the
+A row is one agent of one episode, and here a column: every array is `[unit, row]`, so that each gate is one stretch
+of memory. The learner's torch network (`learner/network.py`) computes the same numbers from the
 same tensors; tests and the metric of policy agreement hold one to the other. NumPy, because one step of 96 rows costs
 less here than in torch, and because an actor without torch is small and starts at once.
 """
@@ -28,13 +29,12 @@ class Inference:
         own = {name.removeprefix(f"{spec.name}/"): value for name, value in tensors.items()}
         self._eyes = _Eyes(spec, own) if "convolution0.weight" in own else None
         self._normal = (own["observation.mean"], own["observation.scale"]) if "observation.mean" in own else None
-        self._encoder_weight = np.ascontiguousarray(own["encoder.weight"].T)
-        self._encoder_bias = own["encoder.bias"]
+        self._encoder_weight = np.ascontiguousarray(own["encoder.weight"])
+        self._encoder_bias = own["encoder.bias"][:, None]
         self._memory: _Memory = _Lstm(own, rows) if "lstm.bias" in own else _Forgetful(own)
-        self._head_weight = np.ascontiguousarray(own["head.weight"])
+        self._head_weight = np.ascontiguousarray(own["head.weight"]) * self._memory.scale
         self._head_bias = own["head.bias"][:, None]
         self.log_std: FloatArray | None = own.get("log_std")
-        self._encoded: dict[int, FloatArray] = {}
         self._outputs: dict[int, FloatArray] = {}
 
     def forget(self, rows: BoolArray) -> None:
@@ -60,99 +60,121 @@ class Inference:
             inputs[:, : len(mean)] *= scale
         if self._eyes is not None:
             inputs = self._eyes.see(inputs)
-        encoded = _buffer(self._encoded, count, (count, len(self._encoder_bias)))
-        np.matmul(inputs, self._encoder_weight, out=encoded)
+        encoded = self._memory.place(count, rows)
+        np.matmul(self._encoder_weight, inputs.T, out=encoded)
         encoded += self._encoder_bias
         np.maximum(encoded, 0.0, out=encoded)
-        hidden = self._memory.step(encoded, rows)
-        outputs = _buffer(self._outputs, count, (len(self._head_bias), count))
-        np.matmul(self._head_weight, hidden.T, out=outputs)
+        hidden = self._memory.step(count, rows)
+        outputs = _buffer(self._outputs, (len(self._head_bias), count))
+        np.matmul(self._head_weight, hidden, out=outputs)
         outputs += self._head_bias
         return outputs
 
 
 class _Memory(Protocol):
+    scale: np.float32
+    """What outputs are to be multiplied by."""
+
     def forget(self, rows: BoolArray) -> None: ...
 
-    def step(self, encoded: FloatArray, rows: Rows | None) -> FloatArray: ...
+    def place(self, count: int, rows: Rows | None) -> FloatArray:
+        """Where the encoded inputs of `count` rows are to be written, `[unit, row]`."""
+        ...
+
+    def step(self, count: int, rows: Rows | None) -> FloatArray:
+        """The rows' outputs `[unit, row]`, from what was written there."""
+        ...
 
 
 class _Lstm:
     """The LSTM cell of `torch.nn.LSTM` (Hochreiter & Schmidhuber 1997, with forget gate: Gers et al. 2000).
 
     `i, f, o = sigmoid(.)`, `g = tanh(.)`, `c' = f c + i g`, `h' = o tanh(c')`. The logistic function is taken as
-    `sigmoid(z) = (tanh(z / 2) + 1) / 2`, with the halves folded into the weights (a power of two: exact), so that all
-    four gates are one call of tanh.
+    `sigmoid(z) = (tanh(z / 2) + 1) / 2`, so that all four gates are one call of tanh. Its halves are moved to where
+    they cost nothing, into the weights (powers of two: exact): what is kept between steps, and put out, is `2 h`.
     """
+
+    scale = np.float32(0.5)
 
     def __init__(self, own: Tensors, rows: int) -> None:
         width = own["lstm.weight_hh"].shape[1]
         order = np.r_[0 : 2 * width, 3 * width : 4 * width, 2 * width : 3 * width]  # torch: i f g o; here: i f o g
-        scale = np.repeat(np.array([0.5, 1.0], np.float32), [3 * width, width])
-        stacked = np.concatenate([own["lstm.weight_ih"], own["lstm.weight_hh"]], axis=1)
-        self._weight = np.ascontiguousarray((stacked[order] * scale[:, None]).T)
-        self._bias = own["lstm.bias"][order] * scale
-        self._width = width
-        self._hidden = np.zeros((rows, width), np.float32)
-        self._cell = np.zeros((rows, width), np.float32)
-        self._buffers: dict[int, _Buffers] = {}
+        halves = np.repeat(np.array([0.5, 1.0], np.float32), [3 * width, width])
+        stacked = [own["lstm.weight_ih"], self.scale * own["lstm.weight_hh"], own["lstm.bias"][:, None]]
+        self._weight = np.concatenate(stacked, axis=1)[order] * halves[:, None]
+        self._inputs, self._width = own["lstm.weight_ih"].shape[1], width
+        self._everybody = _Cells(rows, self._inputs, width)
+        self._some: dict[int, _Cells] = {}
 
     def forget(self, rows: BoolArray) -> None:
-        self._hidden[rows] = 0.0
-        self._cell[rows] = 0.0
+        self._everybody.hidden[:, rows] = 0.0
+        self._everybody.cell[:, rows] = 0.0
 
-    def step(self, encoded: FloatArray, rows: Rows | None) -> FloatArray:
-        count, inputs = encoded.shape
-        width = self._width
-        if count not in self._buffers:
-            self._buffers[count] = _Buffers(count, inputs, width)
-        buffers = self._buffers[count]
-        joined, gates, cell, scratch = buffers.joined, buffers.gates, buffers.cell, buffers.scratch
-        joined[:, :inputs] = encoded
-        joined[:, inputs:] = self._hidden if rows is None else self._hidden[rows]
-        np.matmul(joined, self._weight, out=gates)
-        gates += self._bias
+    def place(self, count: int, rows: Rows | None) -> FloatArray:
+        return self._cells(count, rows).encoded
+
+    def step(self, count: int, rows: Rows | None) -> FloatArray:
+        width, cells = self._width, self._cells(count, rows)
+        gates, cell, scratch, hidden = cells.gates, cells.cell, cells.scratch, cells.hidden
+        if rows is not None:
+            np.take(self._everybody.hidden, rows, axis=1, out=hidden, mode="clip")
+            np.take(self._everybody.cell, rows, axis=1, out=cell, mode="clip")
+        np.matmul(self._weight, cells.joined, out=gates)
         np.tanh(gates, out=gates)
-        sigmoids = gates[:, : 3 * width]
-        sigmoids *= 0.5
-        sigmoids += 0.5
-        np.multiply(gates[:, width : 2 * width], self._cell if rows is None else self._cell[rows], out=cell)
-        np.multiply(gates[:, :width], gates[:, 3 * width :], out=scratch)
+        gates[: 3 * width] += 1.0  # twice the logistic function
+        cell *= gates[width : 2 * width]
+        np.multiply(gates[:width], gates[3 * width :], out=scratch)
         cell += scratch
+        cell *= 0.5
         np.tanh(cell, out=scratch)
-        np.multiply(gates[:, 2 * width : 3 * width], scratch, out=buffers.hidden)
+        np.multiply(gates[2 * width : 3 * width], scratch, out=hidden)
+        if rows is not None:
+            self._everybody.hidden[:, rows] = hidden
+            self._everybody.cell[:, rows] = cell
+        return hidden
+
+    def _cells(self, count: int, rows: Rows | None) -> _Cells:
         if rows is None:
-            self._hidden[:] = buffers.hidden
-            self._cell[:] = cell
-        else:
-            self._hidden[rows] = buffers.hidden
-            self._cell[rows] = cell
-        return buffers.hidden
+            return self._everybody
+        if count not in self._some:
+            self._some[count] = _Cells(count, self._inputs, self._width)
+        return self._some[count]
 
 
-class _Buffers:
-    """Memory for a step of a fixed number of rows, so that it allocates nothing."""
+class _Cells:
+    """The memories of some rows, and all that a step of them writes to, so that it allocates nothing.
+
+    Encoded inputs, hidden states and a one for the bias lie below one another, so that one product takes them all and
+    none is ever copied.
+    """
 
     def __init__(self, rows: int, inputs: int, width: int) -> None:
-        self.joined = np.empty((rows, inputs + width), np.float32)
-        self.gates = np.empty((rows, 4 * width), np.float32)
-        self.cell = np.empty((rows, width), np.float32)
-        self.hidden = np.empty((rows, width), np.float32)
-        self.scratch = np.empty((rows, width), np.float32)
+        self.joined = np.zeros((inputs + width + 1, rows), np.float32)
+        self.joined[-1] = 1.0
+        self.encoded, self.hidden = self.joined[:inputs], self.joined[inputs:-1]
+        self.cell = np.zeros((width, rows), np.float32)
+        self.gates = np.empty((4 * width, rows), np.float32)
+        self.scratch = np.empty((width, rows), np.float32)
 
 
 class _Forgetful:
     """A linear layer and a rectifier in the LSTM's place."""
 
+    scale = np.float32(1.0)
+
     def __init__(self, own: Tensors) -> None:
-        self._weight = np.ascontiguousarray(own["memory.weight"].T)
-        self._bias = own["memory.bias"]
+        self._weight = np.ascontiguousarray(own["memory.weight"])
+        self._bias = own["memory.bias"][:, None]
+        self._encoded: dict[int, FloatArray] = {}
 
     def forget(self, rows: BoolArray) -> None:
         pass
 
-    def step(self, encoded: FloatArray, rows: Rows | None) -> FloatArray:
-        hidden: FloatArray = encoded @ self._weight
+    def place(self, count: int, rows: Rows | None) -> FloatArray:
+        return _buffer(self._encoded, (self._weight.shape[1], count))
+
+    def step(self, count: int, rows: Rows | None) -> FloatArray:
+        hidden: FloatArray = self._weight @ self._encoded[count]
         hidden += self._bias
         np.maximum(hidden, 0.0, out=hidden)
         return hidden
@@ -174,7 +196,8 @@ class _Eyes:
         return np.concatenate([pictures.reshape(len(inputs), -1), inputs[:, self._size :]], axis=1)
 
 
-def _buffer(kept: dict[int, FloatArray], count: int, shape: tuple[int, int]) -> FloatArray:
-    if count not in kept:
-        kept[count] = np.empty(shape, np.float32)
-    return kept[count]
+def _buffer(kept: dict[int, FloatArray], shape: tuple[int, int]) -> FloatArray:
+    """Memory of that shape, kept by its number of rows."""
+    if shape[1] not in kept:
+        kept[shape[1]] = np.empty(shape, np.float32)
+    return kept[shape[1]]
