@@ -1,9 +1,9 @@
 """The shared recurrent policy in NumPy: encoder, LSTM cell, head, for many rows at once.
 
-A row is one agent of one episode, and here a column: every array is `[unit, row]`, so that each gate is one stretch
-of memory. The learner's torch network (`learner/network.py`) computes the same numbers from the
-same tensors; tests and the metric of policy agreement hold one to the other. NumPy, because one step of 96 rows costs
-less here than in torch, and because an actor without torch is small and starts at once.
+A row is one agent of one episode; rows come last here, `[unit, row]`, so that each gate is one stretch of memory. The
+learner's torch network (`learner/network.py`) computes the same numbers from the same tensors; tests and the metric of
+policy agreement hold one to the other. NumPy, because one step of 96 rows costs less here than in torch, and because an
+actor without torch is small and starts at once.
 """
 
 from __future__ import annotations

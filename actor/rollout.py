@@ -19,6 +19,8 @@ from common.trajectory import Trajectory
 from common.weights import PolicyVersion, Tensors
 
 STEPS_AT_FIRST = 64
+DRAWN_AHEAD = 32
+"""Steps whose draws are taken at once; part of what a task yields, as seeds are."""
 
 
 @dataclass
@@ -64,8 +66,9 @@ class Player:
         """
         spec = self.environment.spec
         tensors = policy.tensors()
-        acting = [_Acting(part, tensors, episodes) for part in self.policies]
-        draws = action_stream(self.seed, task)
+        acting = [_Acting(part, tensors, episodes, len(spec.agents)) for part in self.policies]
+        discrete = spec.discrete
+        draws = _Draws(action_stream(self.seed, task), spec, episodes)
         tape = _Tape(spec, episodes)
         clock = time.perf_counter()
         frame = self.environment.reset(episodes, environment_stream(self.seed, task))
@@ -74,13 +77,14 @@ class Player:
             clock = self._spent("environment", clock)
             on_frame()
             on_step(tape.steps)
-            row = tape.begin_step(frame)
-            chance = _Chance.draw(draws, spec, episodes)
+            everybody = bool(frame.present.all())
+            row = tape.begin_step(frame, everybody)
+            chance = draws.at(tape.steps)
             born = frame.present & ~alive
             alive |= frame.present
-            taken = row.actions if spec.discrete else row.actions.copy()
+            taken = row.actions if discrete else row.actions.copy()
             for part in acting:
-                part.act(frame, born, chance, row, taken, self.greedy, task, tape.steps)
+                part.act(frame, everybody, born, chance, row, taken, self.greedy, task, tape.steps)
             clock = self._spent("inference", clock)
             outcome = self.environment.step(taken)
             tape.end_step(outcome)
@@ -112,30 +116,48 @@ class _Chance:
     uniform: FloatArray | None
     normal: FloatArray | None
 
-    @staticmethod
-    def draw(draws: np.random.Generator, spec: EnvironmentSpec, episodes: int) -> _Chance:
-        shape = (episodes, len(spec.agents), spec.action_size)
-        discrete = any(agent.choices for agent in spec.agents)
-        continuous = not spec.discrete
+
+class _Draws:
+    """A task's draws, taken from its stream for many steps at once."""
+
+    def __init__(self, stream: np.random.Generator, spec: EnvironmentSpec, episodes: int) -> None:
+        self._stream = stream
+        self._ahead = min(spec.max_steps or DRAWN_AHEAD, DRAWN_AHEAD)
+        self._shape = (self._ahead, episodes, len(spec.agents), spec.action_size)
+        self._some_discrete = any(agent.choices for agent in spec.agents)
+        self._some_continuous = not spec.discrete
+        self._uniform: FloatArray | None = None
+        self._normal: FloatArray | None = None
+
+    def at(self, step: int) -> _Chance:
+        """The draws for a step; steps are asked for one after the other."""
+        place = step % self._ahead
+        if place == 0:
+            if self._some_discrete:
+                self._uniform = self._stream.random(self._shape, dtype=np.float32)
+            if self._some_continuous:
+                self._normal = self._stream.standard_normal(self._shape, dtype=np.float32)
         return _Chance(
-            draws.random(shape, dtype=np.float32) if discrete else None,
-            draws.standard_normal(shape, dtype=np.float32) if continuous else None,
+            None if self._uniform is None else self._uniform[place],
+            None if self._normal is None else self._normal[place],
         )
 
 
 class _Acting:
     """One policy in one task: its weights, its rows' memories, and where its agents stand in the arrays."""
 
-    def __init__(self, spec: PolicySpec, tensors: Tensors, episodes: int) -> None:
+    def __init__(self, spec: PolicySpec, tensors: Tensors, episodes: int, agents: int) -> None:
         self._spec = spec
         self._rows = episodes * len(spec.agents)
         self._inference = Inference(tensors, spec, self._rows)
         self._agents = list(spec.agents)
+        self._alone = len(spec.agents) == agents
         self._components = spec.agent.action_size
 
     def act(
         self,
         frame: Frame,
+        everybody: bool,
         born: BoolArray,
         chance: _Chance,
         record: _Row,
@@ -144,21 +166,25 @@ class _Acting:
         task: Task,
         step: int,
     ) -> None:
-        """Fill in this policy's part of the record and of the actions `taken`, where its agents are present."""
-        spec, agents = self._spec, self._agents
-        everybody = len(agents) == frame.present.shape[1]
-        present = (frame.present if everybody else frame.present[:, agents]).reshape(self._rows)
-        rows = None if present.all() else np.flatnonzero(present)
-        if rows is not None and not rows.size:
-            return
-        fresh = (born if everybody else born[:, agents]).reshape(self._rows)
+        """Fill in this policy's part of the record and of the actions `taken`, where its agents are present.
+
+        `everybody` says that all agents of all episodes are, those of other policies included.
+        """
+        spec, agents, alone = self._spec, self._agents, self._alone
+        rows = None
+        if not everybody:
+            present = (frame.present if alone else frame.present[:, agents]).reshape(self._rows)
+            rows = None if present.all() else np.flatnonzero(present)
+            if rows is not None and not rows.size:
+                return
+        fresh = (born if alone else born[:, agents]).reshape(self._rows)
         if fresh.any():
             self._inference.forget(fresh)
         inputs = spec.inputs(frame.observations).reshape(self._rows, spec.input_size)
         drawn = chance.uniform if spec.agent.choices else chance.normal
         if drawn is None:
             raise EnvironmentFault(f"{spec.name}: the environment's agents do not have the actions that they declare")
-        draws = (drawn if everybody else drawn[:, agents]).reshape(self._rows, -1)[:, : self._components]
+        draws = (drawn if alone else drawn[:, agents]).reshape(self._rows, -1)[:, : self._components]
         mask = None
         if frame.action_mask is not None:
             mask = frame.action_mask[:, agents, : spec.output_size].reshape(self._rows, spec.output_size)
@@ -181,7 +207,7 @@ class _Acting:
             raise EnvironmentFault(
                 f"{message}: agent number {name}, episode {slot // len(agents)}, step {step} of {task}"
             ) from fault
-        if everybody and rows is None:
+        if alone and rows is None:
             shape = (-1, len(agents), self._components)
             record.actions[:, :, : self._components] = chosen.reshape(shape)
             taken[:, :, : self._components] = bounded.reshape(shape)
@@ -226,15 +252,15 @@ class _Tape:
         self._running = np.ones(episodes, np.bool_)
         self._final: list[FloatArray] = []
 
-    def begin_step(self, frame: Frame) -> _Row:
-        """Record what the agents see; return where their actions go."""
+    def begin_step(self, frame: Frame, everybody: bool) -> _Row:
+        """Record what the agents see, all of them if `everybody` is there; return where their actions go."""
         step, arrays = self.steps, self._arrays
         if step == len(arrays["acted"]):
             for name, array in arrays.items():
                 if array.ndim and len(array):
                     arrays[name] = np.concatenate([array, np.zeros_like(array)])
         arrays["acted"][step] = frame.present
-        if frame.present.all():
+        if everybody:
             arrays["observations"][step] = frame.observations
         else:
             np.copyto(arrays["observations"][step], frame.observations, where=frame.present[:, :, None])
