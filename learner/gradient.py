@@ -30,7 +30,7 @@ from learner.network import Network
 from learner.packed import PackedSteps
 from learner.part import Part
 from learner.returns import alive, discounted, leave_one_out, mixed_returns, split_rewards
-from learner.statistics import Statistics, StatisticSums, Sums, observation_sums, power_sums
+from learner.statistics import Statistics, StatisticSums, Sums, observation_sums, power_sums, return_sums
 from learner.value import slow_value, value_targets
 
 
@@ -48,7 +48,8 @@ class PolicySums:
         ratio_max: the greatest of them.
         disagreement: greatest |log pi by the learner - log pi by the actor| / max(1, |log pi|); a measure of policy
             agreement at lag 0.
-        residual: `[3]`, count, sum and sum of squares of returns less their baseline.
+        returns: `[3]`, count, sum and sum of squares of returns: with a learned baseline, of those it is to explain.
+        residual: the same of returns less their baseline.
     """
 
     gradient: Tensor | None
@@ -59,6 +60,7 @@ class PolicySums:
     ratio: float = 0.0
     ratio_max: float = 0.0
     disagreement: float = 0.0
+    returns: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
     residual: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
 
     @property
@@ -121,7 +123,7 @@ def _policy_sums(
     acted = part.grid(trajectory.acted)
     reward_sums = power_sums(part.rewards[part.living] * reward_scale)
     if not acted.any():
-        return PolicySums(None, StatisticSums(0, 0.0, np.zeros(3), reward_sums, None))
+        return PolicySums(None, StatisticSums(0, 0.0, np.zeros(6), reward_sums, None))
     steps = PackedSteps.of(part, config.loss.baseline == "value", device)
     raw = steps.inputs(part)
     inputs = _normalise(raw, statistics).to(device, dtype)
@@ -130,7 +132,7 @@ def _policy_sums(
     behaviour = steps.select(part.grid(trajectory.log_probabilities)).to(dtype)
 
     returns = part.returns.reshape(acted.shape)
-    credit, baseline = returns, np.zeros_like(returns)
+    credit, known, baseline, beyond = returns, returns, np.zeros_like(returns), np.zeros_like(returns)
     value_loss = entropy.new_zeros(())
     weight = steps.weights(config.loss.reduction).to(dtype)
     if config.loss.baseline == "leave_one_out":
@@ -140,7 +142,8 @@ def _policy_sums(
         baseline = mean + deviation * steps.spread(outputs.value)[0]
         seen = outputs.value if slow is network else slow_value(slow, inputs, steps.lives)
         at_steps, at_looks = steps.spread(seen)
-        credit = value_targets(part, (mean + deviation * at_steps, mean + deviation * at_looks), config)
+        targets = value_targets(part, (mean + deviation * at_steps, mean + deviation * at_looks), config)
+        credit, returns, known, beyond = targets.fitted, targets.whole, targets.known, targets.beyond
         error = steps.acted_at(outputs.value) - steps.select((credit - mean) / deviation).to(dtype)
         value_loss = config.value.weight * 0.5 * (error.square() * weight).sum()
 
@@ -157,7 +160,7 @@ def _policy_sums(
         statistics=StatisticSums(
             int(steps.real.sum()),
             float(advantage.double().square().sum()),
-            power_sums(returns[acted]),
+            return_sums(known[acted], beyond[acted]),
             reward_sums,
             _observed(raw, steps, part.spec, statistics),
         ),
@@ -167,6 +170,7 @@ def _policy_sums(
         ratio=float(ratio.double().sum()),
         ratio_max=float(ratio.max()),
         disagreement=float(gap.max()),
+        returns=power_sums(returns[acted]),
         residual=power_sums((returns - baseline)[acted]),
     )
 

@@ -32,8 +32,6 @@ def signal_to_noise(sums: Sequence[PolicySums]) -> float:
 
 def explained_variance(sums: Sequence[PolicySums]) -> float:
     """`1 - Var(return - baseline) / Var(return)`: 1 for a perfect baseline, 0 for none."""
-    credit, residual = (
-        sum(parts, np.zeros(3)) for parts in zip(*((p.statistics.credit, p.residual) for p in sums), strict=True)
-    )
+    credit, residual = (sum(parts, np.zeros(3)) for parts in zip(*((p.returns, p.residual) for p in sums), strict=True))
     variance = [total[2] / max(total[0], 1.0) - (total[1] / max(total[0], 1.0)) ** 2 for total in (credit, residual)]
     return float(1.0 - variance[1] / variance[0]) if variance[0] > 0.0 else float("nan")

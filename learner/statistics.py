@@ -19,8 +19,8 @@ from common.weights import Tensors
 
 Sums = NDArray[np.float64]
 
-MEMORY = 0.99
-"""How much of the running means of advantages and returns an update keeps."""
+ADVANTAGE_MEMORY, RETURN_MEMORY = 0.99, 0.9
+"""How much of the running means of advantages and of returns an update keeps."""
 LEAST_DEVIATION = 1e-4
 """A smaller deviation is taken for a constant, which is left alone."""
 
@@ -31,8 +31,7 @@ class Statistics:
 
     Attributes:
         advantage: `[2]`, weight and weighted sum of mean squared advantages, older batches fading.
-        credit: `[3]`, weight and weighted sums of mean returns and mean squared returns, older batches fading; a
-        learned
+        credit: `[6]`, weight and weighted sums of the other means of `return_sums`, older batches fading; a learned
             value predicts returns in their terms (van Hasselt et al. 2016; Yu et al. 2022).
         reward: `[3]`, count, sum and sum of squares of mixed rewards.
         observation: `[1 + 2 * size]`, count, sums and sums of squares; None if observations are not normalised.
@@ -48,7 +47,7 @@ class Statistics:
         """Before anything was seen."""
         normalised = config.network.normalise_observations and not is_picture(spec, config.network)
         size = spec.agent.observation_size
-        return Statistics(np.zeros(2), np.zeros(3), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
+        return Statistics(np.zeros(2), np.zeros(6), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
 
     @staticmethod
     def read(spec: PolicySpec, config: Config, tensors: Tensors) -> Statistics:
@@ -98,12 +97,20 @@ class Statistics:
         return _guarded(sqrt(total / weight))
 
     def value_terms(self) -> tuple[float, float]:
-        """Mean and deviation of returns: a learned value is `mean + deviation * output`."""
-        weight, total, squares = self.credit
+        """Mean and deviation of returns: a learned value is `mean + deviation * output`.
+
+        Of returns that do not end at a limit of time, that is: what lies beyond it is taken to be the mean itself,
+        `m = E[known] + E[beyond] m`. Taken from the value instead, it would move with the terms that it is told in, and
+        the value would chase its own shadow at the start of a run; left out, the value would begin far off.
+        """
+        weight = self.credit[0]
         if weight == 0.0:
             return 0.0, 1.0
-        mean = total / weight
-        return mean, _guarded(sqrt(max(0.0, squares / weight - mean * mean)))
+        known, beyond, known_square, product, beyond_square = self.credit[1:] / weight
+        mean = known / (1.0 - beyond) if beyond < 1.0 else known  # 1: without a discount it has no bound
+        tail = mean if beyond < 1.0 else 0.0
+        square = known_square + 2.0 * tail * product + tail * tail * beyond_square
+        return mean, _guarded(sqrt(max(0.0, square - mean * mean)))
 
     def reward_scale(self, config: Config) -> float:
         """What rewards are divided by."""
@@ -116,8 +123,8 @@ class Statistics:
         """After one more batch."""
         advantage, credit = self.advantage, self.credit
         if sums.steps:
-            advantage = _faded(advantage, np.array([1.0, sums.advantage_square / sums.steps]))
-            credit = _faded(credit, sums.credit / sums.credit[0])
+            advantage = _faded(advantage, np.array([1.0, sums.advantage_square / sums.steps]), ADVANTAGE_MEMORY)
+            credit = _faded(credit, sums.credit / sums.credit[0], RETURN_MEMORY)
         observation = self.observation
         if observation is not None and sums.observation is not None:
             observation = observation + sums.observation
@@ -155,14 +162,21 @@ def power_sums(values: NDArray[np.floating]) -> Sums:
     return np.array([len(exact), exact.sum(), np.square(exact).sum()])
 
 
+def return_sums(known: NDArray[np.floating], beyond: NDArray[np.floating]) -> Sums:
+    """`[6]`: count and sums of k, b, k², k b and b², of the `known` part of returns and the weight of what lies
+    `beyond` a limit of time."""
+    k, b = known.astype(np.float64).ravel(), beyond.astype(np.float64).ravel()
+    return np.array([len(k), k.sum(), b.sum(), np.square(k).sum(), (k * b).sum(), np.square(b).sum()])
+
+
 def observation_sums(rows: NDArray[np.floating]) -> Sums:
     """`[1 + 2 * size]`: count, sums and sums of squares of rows `[step, size]`."""
     exact = rows.astype(np.float64)
     return np.concatenate([[len(exact)], exact.sum(axis=0), np.square(exact).sum(axis=0)])
 
 
-def _faded(before: Sums, batch: Sums) -> Sums:
-    faded: Sums = MEMORY * before + (1.0 - MEMORY) * batch
+def _faded(before: Sums, batch: Sums, memory: float) -> Sums:
+    faded: Sums = memory * before + (1.0 - memory) * batch
     return faded
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,8 +25,28 @@ def slow_value(network: Network, inputs: Tensor, lives: Lives) -> Tensor:
     return value
 
 
-def value_targets(part: Part, values: tuple[Values, Values], config: Config) -> Values:
-    """Lambda-returns or n-step returns, `[time, row]`.
+@dataclass(frozen=True)
+class Targets:
+    """What a learned value is fitted to, and what it is to explain; float64 `[time, row]` each.
+
+    Attributes:
+        fitted: lambda-returns or n-step returns.
+        whole: returns to the end. Unlike `part.returns`, those of a life that a limit of time cut off go on by the
+            value of its last look, as the value's own do: held against returns that stop there, the value of an agent
+            that sees no clock would look wrong by all that it rightly expects of the time after the limit.
+        known: `whole` without what lies beyond the limit.
+        beyond: by how much the value of the last look counts in `whole`: gamma to the power of the steps until it; 0
+            where no limit cut the life off.
+    """
+
+    fitted: Values
+    whole: Values
+    known: Values
+    beyond: Values
+
+
+def value_targets(part: Part, values: tuple[Values, Values], config: Config) -> Targets:
+    """What one task fits the value to.
 
     Args:
         part: of a task.
@@ -35,8 +57,19 @@ def value_targets(part: Part, values: tuple[Values, Values], config: Config) -> 
     acted, truncated = part.grid(trajectory.acted), part.grid(trajectory.truncated)
     ended = part.grid(trajectory.terminated) | truncated
     after_death = np.broadcast_to(part.team_tail, part.returns.shape).reshape(acted.shape)
+    rewards, nothing = part.rewards.reshape(acted.shape), np.zeros(acted.shape)
+
+    def whole(rewards: Values, tails: Values) -> Values:
+        return lambda_returns(rewards, values[0], acted, ended, tails, discount, 1.0)
+
     tails = np.where(truncated, discount * values[1], after_death)
-    rewards = part.rewards.reshape(acted.shape)
     if config.value.steps is not None:
-        return step_returns(rewards, values[0], acted, ended, tails, discount, config.value.steps)
-    return lambda_returns(rewards, values[0], acted, ended, tails, discount, config.value.trace)
+        fitted = step_returns(rewards, values[0], acted, ended, tails, discount, config.value.steps)
+    else:
+        fitted = lambda_returns(rewards, values[0], acted, ended, tails, discount, config.value.trace)
+    return Targets(
+        fitted,
+        whole(rewards, tails),
+        whole(rewards, np.where(truncated, 0.0, after_death)),
+        whole(nothing, np.where(truncated, discount, 0.0)),
+    )

@@ -13,7 +13,7 @@ from learner.statistics import StatisticSums
 
 def tasks(signal: float, draws: np.random.Generator) -> list[PolicySums]:
     """Eight tasks' gradients of 500 numbers: a signal, and noise of deviation 1."""
-    nothing = StatisticSums(1, 0.0, np.zeros(3), np.zeros(3), None)
+    nothing = StatisticSums(1, 0.0, np.zeros(6), np.zeros(3), None)
     return [PolicySums(torch.tensor(signal + draws.normal(size=500)), nothing) for _ in range(8)]
 
 

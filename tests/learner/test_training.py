@@ -17,7 +17,7 @@ from common.sharing import PolicySpec
 from common.trajectory import Trajectory
 from common.weights import PolicyVersion, make
 from learner.network import Network
-from learner.statistics import MEMORY
+from learner.statistics import ADVANTAGE_MEMORY
 from learner.training import TaskSums, Training, check_fit, first_version
 from tests import reference
 from tests.playground import Game, Script, training_task, write_script
@@ -169,7 +169,7 @@ def test_updates_by_adam_with_normalised_advantages_are_what_torch_makes_of_the_
     squares: list[float] = []
     for update in range(4):
         batch = batch_of(game, update, training.current)
-        weights = [MEMORY**age for age in reversed(range(len(squares)))]
+        weights = [ADVANTAGE_MEMORY**age for age in reversed(range(len(squares)))]
         mean = sum(w * square for w, square in zip(weights, squares, strict=True)) / (sum(weights) or 1.0)
         scale = mean**0.5 if squares else 1.0
         version = training.current.tensors()

@@ -11,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.weights import make
+from learner.part import Part
+from learner.returns import alive
+from learner.value import value_targets
 from tests import reference
 from tests.playground import Game, Script, batch_gradients, scripts, tensors_for, training_task, write_script
 from tests.playground import settings as configured
@@ -67,8 +70,27 @@ def test_targets_are_read_from_the_slow_copy_and_the_baseline_is_not(script: Scr
 
 def test_a_value_is_learned_in_terms_of_the_returns_mean_and_deviation(script: Script) -> None:
     game = Game.of(script, configured(loss={"baseline": "value"}))
-    tensors = game.version.tensors() | {"all/credit": np.array([2.0, 10.0, 68.0])}  # mean 5, deviation 3
+    tensors = game.version.tensors() | {"all/credit": np.array([2.0, 10.0, 0.0, 68.0, 0.0, 0.0])}  # mean 5, deviation 3
     scaled = replace(game, version=make(0, tensors))
     batch = [scaled.play()]
     expected = reference.gradients(batch, tensors, game.policies, game.spec, game.config, terms=(5.0, 3.0))[0]
     assert_equal(scaled.gradients(batch)[0], expected)
+
+
+def test_a_value_that_is_right_about_the_time_after_a_limit_explains_what_it_is_held_against() -> None:
+    """Returns that a limit of time cut off go on by the value, in what is fitted to and in what is explained alike."""
+    played = write_script(seed=5, time=7, episodes=4, agents=3)
+    game = Game.of(played, configured(loss={"baseline": "value", "discount": 0.9}, value={"trace": 0.3}))
+    trajectory = game.play()
+    paid = trajectory.individual_rewards.astype(np.float64)
+    tail = np.zeros((*paid.shape[:2], 1))
+    part = Part(trajectory, game.policies[0], [0, 1, 2], paid, tail, paid, alive(trajectory))
+    acted = part.grid(trajectory.acted)
+    values = np.where(acted, 2.0, 0.0), np.where(part.grid(trajectory.truncated), 7.0, 0.0)
+    targets = value_targets(part, values, game.config)
+    monte_carlo = configured(loss={"baseline": "value", "discount": 0.9}, value={"trace": 1.0})
+    assert_equal(targets.whole[acted], value_targets(part, values, monte_carlo).fitted[acted])
+    stopped = value_targets(part, (values[0], np.zeros_like(values[1])), monte_carlo).fitted
+    assert_equal(targets.known[acted], stopped[acted])
+    assert_equal(targets.whole[acted], (targets.known + 7.0 * targets.beyond)[acted])
+    assert targets.beyond[acted].max() == pytest.approx(0.9) and (targets.beyond[acted] == 0.0).any()
