@@ -12,6 +12,7 @@ from common import config as configuration
 from common.config import Config, resolve
 from common.environment import Environment, EnvironmentSpec
 from common.environments import make
+from common.settings import override
 from common.sharing import PolicySpec, divide
 from common.task import Purpose, Task
 from common.trajectory import Trajectory
@@ -32,7 +33,7 @@ class Scene:
     def of(settings: dict[str, Any], *assignments: str) -> Scene:
         """From settings as a configuration file holds them, and `key=value` assignments."""
         for assignment in assignments:
-            configuration.override(settings, assignment)
+            override(settings, assignment)
         config = configuration.check(settings)
         environment = make(config.environment.spec)
         config = resolve(config, environment.spec)

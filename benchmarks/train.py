@@ -17,8 +17,8 @@ from benchmarks.measurement import Effort
 from benchmarks.report import Column, Row, Table
 from benchmarks.scene import Scene
 from benchmarks.stages import Stages, measure_stages
-from common import config as configuration
 from common.errors import EnvironmentFault
+from common.settings import read
 
 COLUMNS = (
     Column("environment", "environment"),
@@ -89,7 +89,7 @@ def _runs() -> list[tuple[str, int, int]]:
 
 
 def _scene(spec: str) -> Scene:
-    settings = configuration.read(SPREAD)
+    settings = read(SPREAD)
     return Scene.of(settings, *([f"environment.spec={spec}"] if spec else []))
 
 

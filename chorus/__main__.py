@@ -317,8 +317,9 @@ def _status(options: argparse.Namespace) -> int:
 def _settings(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # Config is imported here, before NumPy
     """The configuration that the command line describes; pins its arithmetic."""
     from common import config as configuration
+    from common.settings import override, read
 
-    settings = configuration.read(options.config) if options.config else {}
+    settings = read(options.config) if options.config else {}
     settings.pop("run", None)
     shortcuts = {
         "environment.spec": options.env,
@@ -331,9 +332,9 @@ def _settings(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # C
     }
     for key, value in shortcuts.items():
         if value is not None:
-            configuration.override(settings, f"{key}={value}")
+            override(settings, f"{key}={value}")
     for assignment in options.set:
-        configuration.override(settings, assignment)
+        override(settings, assignment)
     config = configuration.check(settings)
     arithmetic.pin(config.arithmetic)
     os.environ[arithmetic.MODE] = config.arithmetic

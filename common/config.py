@@ -1,6 +1,6 @@
 """The settings of a run: what there is, what is allowed, and what a configuration resolves to.
 
-One object holds them all. It is read from YAML (`read`), changed by `key=value` (`override`), completed from the
+One object holds them all. It is made from plain settings (`common/settings.py` reads them), completed from the
 environment (`resolve`) and then written into the run folder: the resolved configuration names the run completely.
 """
 
@@ -9,11 +9,9 @@ from __future__ import annotations
 import difflib
 import re
 from math import isfinite
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-import yaml
 
 from common.errors import ConfigError
 from common.schedule import Schedule, extremes
@@ -299,62 +297,6 @@ class Config(Section, frozen=True):
         if self.update.tasks is None:
             raise ConfigError("update.tasks is not resolved; call common.config.resolve first")
         return self.update.tasks
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes `1e-3` for a word; people mean a number."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def scalar(text: str) -> Any:
-    """A value as YAML reads it.
-
-    Raises:
-        ConfigError: the text is no YAML.
-    """
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 (a SafeLoader with one more number format)
-    except yaml.YAMLError as fault:
-        raise ConfigError(f"{text!r} is not a YAML value: {fault}") from fault
-
-
-def read(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file, not yet checked.
-
-    Raises:
-        ConfigError: the file cannot be read or is no mapping.
-    """
-    try:
-        settings = scalar(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ConfigError) as fault:
-        raise ConfigError(f"{path}: {fault}") from fault
-    if settings is None:
-        return {}
-    if not isinstance(settings, dict):
-        raise ConfigError(f"{path}: expected `key: value` lines, found {type(settings).__name__}")
-    return settings
-
-
-def override(settings: dict[str, Any], assignment: str) -> None:
-    """Set one `section.key=value` in place.
-
-    Raises:
-        ConfigError: the assignment has no `=`, or descends into something that is no section.
-    """
-    path, equals, text = assignment.partition("=")
-    if not equals:
-        raise ConfigError(f"--set {assignment!r}: write key=value, for example loss.entropy=0.01")
-    *sections, key = path.strip().split(".")
-    place = settings
-    for section in sections:
-        place = place.setdefault(section, {})
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set {assignment!r}: {section!r} is a value, not a section")
-    place[key] = scalar(text)
 
 
 def check(settings: dict[str, Any]) -> Config:

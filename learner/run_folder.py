@@ -26,6 +26,7 @@ from common import config as configuration
 from common.config import Config
 from common.errors import ConfigError, RunFolderError
 from common.fingerprint import Fingerprint, first_difference
+from common.settings import read
 from common.weights import PolicyVersion
 from learner.checkpoint import write_aside
 
@@ -218,7 +219,7 @@ def read_config(run: Path) -> Config:
     Raises:
         ConfigError: there is none, or it cannot be read.
     """
-    settings = configuration.read(run / "config.yaml")
+    settings = read(run / "config.yaml")
     settings.pop("run", None)
     return configuration.check(settings)
 
@@ -229,7 +230,7 @@ def read_about(run: Path) -> dict[str, Any]:
     Raises:
         ConfigError: `config.yaml` is missing or says nothing of them.
     """
-    about = configuration.read(run / "config.yaml").get("run")
+    about = read(run / "config.yaml").get("run")
     if not isinstance(about, dict) or not {"id", "fingerprint"} <= about.keys():
         raise ConfigError(f"{run / 'config.yaml'} names no run; it is not one that chorus wrote")
     return about

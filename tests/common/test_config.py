@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common import config as configuration
-from common.config import Config, check, decode, differences, encode, override, read, resolve, scalar, to_dict
+from common.config import Config, check, decode, differences, encode, resolve, to_dict
 from common.environment import AgentSpec, EnvironmentSpec
 from common.errors import ConfigError
 from common.schedule import Schedule
+from common.settings import override, read, scalar
 
 
 def team(agents: int = 3, **kind: Any) -> EnvironmentSpec:
@@ -214,7 +214,7 @@ some_configs = st.builds(
 def test_a_configuration_comes_back_the_same_from_yaml_and_from_the_wire(config: Config) -> None:
     for whole in (config, resolve(config, team())):
         assert decode(encode(whole)) == whole
-        assert check(configuration.scalar(yaml.safe_dump(to_dict(whole), sort_keys=False))) == whole
+        assert check(scalar(yaml.safe_dump(to_dict(whole), sort_keys=False))) == whole
         assert differences(whole, decode(encode(whole))) == []
 
 

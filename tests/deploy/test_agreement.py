@@ -14,6 +14,7 @@ from chorus.__main__ import build_parser
 from common import config, metrics
 from common.health import LIVE, READY
 from common.metrics_page import page
+from common.settings import read
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -306,4 +307,4 @@ def test_scaling_is_by_the_metric_that_says_that_actors_bound_the_run() -> None:
 
 
 def test_the_config_of_kubernetes_is_one() -> None:
-    config.check(config.read(KUBERNETES / "base" / "config.yaml"))
+    config.check(read(KUBERNETES / "base" / "config.yaml"))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from common import config as configuration
+from common.settings import override
 from studies.run import train
 from tests.system.processes import opened, weights
 
@@ -14,7 +15,7 @@ def test_a_studys_run_has_the_weights_of_a_learner_with_two_actors(tmp_path: Pat
     assignments = ["updates=4", f"lag={lag}", "seed=3", "task.episodes=8", "update.tasks=3", "loss.baseline=value"]
     settings: dict[str, object] = {}
     for assignment in assignments:
-        configuration.override(settings, assignment)
+        override(settings, assignment)
     with opened(tmp_path) as chorus:
         arguments = [part for assignment in assignments for part in ("--set", assignment)]
         run = chorus.train("real", "--actors", "2", *arguments)
