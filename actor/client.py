@@ -14,11 +14,11 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import grpc
 
+from actor.mailbox import Ended, Mailbox
 from actor.rollout import Player
 from actor.watchdog import Watchdog
 from common import channel, logs
@@ -35,8 +35,7 @@ from common.sharing import divide
 from common.task import Purpose, Task
 from common.timeline import span
 from common.trajectory import Trajectory, validate
-from common.weights import PolicyVersion
-from common.wire import WeightsAssembly, read_message, read_task, task_name, trajectory_chunks
+from common.wire import read_task, task_name, trajectory_chunks
 from protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.actor")
@@ -66,13 +65,6 @@ class OtherArithmetic(Exception):
 
 class _Interrupted(Exception):
     """The task at work is not wanted any more: the stream is gone, or the actor is to stop."""
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """The stream is over."""
-
-    fault: grpc.RpcError | MalformedData | None
 
 
 @dataclass
@@ -205,19 +197,13 @@ class _Session:
     def __init__(self, actor: Actor, line: channel.Line) -> None:
         self._actor = actor
         self._metrics = actor.metrics
-        self._outbox: queue.SimpleQueue[pb.FromActor | None] = queue.SimpleQueue()
-        self._inbox: queue.SimpleQueue[pb.Welcome | pb.RolloutTask | pb.Goodbye | _Ended] = queue.SimpleQueue()
-        self._versions: dict[int, PolicyVersion] = {}
-        self._broken = threading.Event()
+        self._mail = Mailbox(line, actor.metrics)
         self._asked = False
         self._greeted = False
         self._at: pb.TaskName | None = None
         self._step = 0
         self._longest = 0
-        self._lag = 0
         self._watchdog: Watchdog | None = None
-        self._call = line.play(self._messages())
-        self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
 
     def run(self) -> bool:
         """Return True once the run is complete, False if the learner or this actor is stopping.
@@ -226,8 +212,7 @@ class _Session:
             grpc.RpcError: the stream broke.
             MalformedData: the learner broke the contract.
         """
-        self._reader.start()
-        try:
+        with self._mail:
             welcome = self._next()
             if welcome is None:
                 return False
@@ -238,10 +223,6 @@ class _Session:
             patience = configuration.decode(welcome.config).learner.task_timeout
             with Watchdog(patience, self._beat, self._hang) as self._watchdog:
                 return self._serve(welcome)
-        finally:
-            self._outbox.put(None)
-            self._call.cancel()
-            self._reader.join()
 
     def _serve(self, welcome: pb.Welcome) -> bool:
         try:
@@ -273,46 +254,6 @@ class _Session:
 
     # -- messages
 
-    def _messages(self) -> Iterator[pb.FromActor]:
-        while (message := self._outbox.get()) is not None:
-            yield message
-
-    def _read(self) -> None:
-        """gRPC's side: assemble weights, queue the rest. Ends with the stream."""
-        weights = WeightsAssembly()
-        fault: grpc.RpcError | MalformedData | None = None
-        try:
-            for data in self._call:
-                message = read_message(data)
-                kind = message.WhichOneof("kind")
-                if kind == "weights":
-                    policy = weights.add(message.weights)
-                    if policy is not None:
-                        self._keep(policy)
-                elif kind == "receipt":
-                    self._metrics.tasks.labels("kept" if message.receipt.kept else "repeated").inc()
-                    if not message.receipt.kept:
-                        log.info("an equal answer came first", extra={"task": str(read_task(message.receipt.task))})
-                elif kind == "goodbye":
-                    self._inbox.put(message.goodbye)
-                    self._broken.set()
-                elif kind == "welcome":
-                    self._inbox.put(message.welcome)
-                elif kind == "task":
-                    self._inbox.put(message.task)
-        except (grpc.RpcError, MalformedData) as broken:
-            fault = broken
-        finally:
-            self._broken.set()
-            self._inbox.put(_Ended(fault))
-
-    def _keep(self, policy: PolicyVersion) -> None:
-        """Hold the versions that tasks may still need: the newest and `lag` before it."""
-        versions = {**self._versions, policy.version: policy}
-        oldest = max(versions) - self._lag
-        self._versions = {version: kept for version, kept in versions.items() if version >= oldest}
-        self._metrics.policy_version.set(max(versions))
-
     def _next(self) -> pb.Welcome | pb.RolloutTask | pb.Goodbye | None:
         """The next message for the main thread; None when the stream ended well or the actor is stopping."""
         began = time.monotonic()
@@ -320,11 +261,11 @@ class _Session:
             while not self._actor.stopping.is_set():
                 try:
                     with span("wait"):
-                        item = self._inbox.get(timeout=POLL_SECONDS)
+                        item = self._mail.take(POLL_SECONDS)
                 except queue.Empty:
                     self._live()
                     continue
-                if isinstance(item, _Ended):
+                if isinstance(item, Ended):
                     if item.fault is not None:
                         raise item.fault
                     return None
@@ -341,17 +282,17 @@ class _Session:
     def _beat(self) -> None:
         """From the watchdog's thread: a sign of life, and how far the task is."""
         if self._greeted:
-            self._outbox.put(pb.FromActor(progress=pb.Progress(task=self._at, step=self._step)))
+            self._mail.send(pb.FromActor(progress=pb.Progress(task=self._at, step=self._step)))
 
     def _hang(self, stack: str) -> None:
         """From the watchdog's thread, before it ends this process: tell the learner where the task hangs."""
         if self._at is not None:
             error = f"hung: no step for {self._actor._patience:.0f} s (learner.task_timeout), at step {self._step}"
-            self._outbox.put(pb.FromActor(failed=pb.TaskFailed(task=self._at, error=error, traceback=stack[-16_000:])))
+            self._mail.send(pb.FromActor(failed=pb.TaskFailed(task=self._at, error=error, traceback=stack[-16_000:])))
 
     def _ask(self) -> None:
         self._asked = True
-        self._outbox.put(pb.FromActor(progress=pb.Progress(wanted=1, task=self._at, step=self._step)))
+        self._mail.send(pb.FromActor(progress=pb.Progress(wanted=1, task=self._at, step=self._step)))
 
     # -- the order of things
 
@@ -364,15 +305,15 @@ class _Session:
             only_audits=self._actor.only_audits,
         )
         if welcome.version != chorus_version():  # let the learner say so: it names both versions
-            self._outbox.put(pb.FromActor(hello=hello))
+            self._mail.send(pb.FromActor(hello=hello))
             self._next()
             raise Refused(f"the learner is Chorus {welcome.version!r}, this actor Chorus {chorus_version()!r}")
         prepared = self._actor.prepare(welcome.config)
         self._live()
-        self._lag = prepared.config.lag
+        self._mail.lag = prepared.config.lag
         hello.fingerprint.update(prepared.fingerprint)
         hello.remark, hello.impure = prepared.remark[:1000], not prepared.pure
-        self._outbox.put(pb.FromActor(hello=hello))
+        self._mail.send(pb.FromActor(hello=hello))
         self._greeted = True
         self._actor.joined()
         log.info("ready", extra={"learner": self._actor.address, "remark": prepared.remark})
@@ -380,17 +321,13 @@ class _Session:
 
     def _play(self, prepared: _Prepared, order: pb.RolloutTask) -> None:
         task = read_task(order.task)
-        policy = self._versions.get(order.version)
-        if policy is None:
-            raise MalformedData(f"{task} needs version {order.version}, which was not sent")
-        if policy.sha256 != order.weights:
-            raise MalformedData(f"{task} is to be played by other weights than were sent as version {order.version}")
+        policy = self._mail.policy(order)
         self._at, self._step = order.task, 0
         player = prepared.players[task.purpose]
         ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
 
         def on_step(step: int) -> None:
-            if self._broken.is_set() or self._actor.stopping.is_set():
+            if self._mail.broken.is_set() or self._actor.stopping.is_set():
                 raise _Interrupted
             self._step = step
             if not self._asked and step >= ask_at:
@@ -422,7 +359,7 @@ class _Session:
         began = time.monotonic()
         with span("encode"):
             for chunk in trajectory_chunks(trajectory):
-                self._outbox.put(pb.FromActor(chunk=chunk))
+                self._mail.send(pb.FromActor(chunk=chunk))
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
         self._metrics.agent_steps.inc(trajectory.agent_steps)
         self._metrics.env_steps.inc(trajectory.env_steps)
@@ -433,7 +370,7 @@ class _Session:
         text = "".join(traceback.format_exception(fault))[-16_000:]
         name = "environment" if isinstance(fault, EnvironmentFault | MalformedData) else type(fault).__name__
         failed = pb.TaskFailed(task=task_name(task), error=f"{name}: {fault}"[:1000], traceback=text)
-        self._outbox.put(pb.FromActor(failed=failed))
+        self._mail.send(pb.FromActor(failed=failed))
 
 
 def default_name() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,15 +10,68 @@ import numpy as np
 from common.seeding import Draw, stream
 from common.task import Purpose, Task
 from common.trajectory import Trajectory
+from learner.ledger import Ledger
 
 
 @dataclass(frozen=True)
-class FirstRun:
-    """What an audit is held to: who played the task, the digest, and the trajectory itself."""
+class Run:
+    """One run of a task: who played it, the digest, and the trajectory itself."""
 
     actor: str
     digest: str
     trajectory: Trajectory
+
+
+class Audits:
+    """The audits of a run: what those that are not closed are held to, and what came of them so far.
+
+    Attributes:
+        done: tasks that were run a second time.
+        unequal: those of them that came out differently.
+    """
+
+    def __init__(self, seed: int, share: float, ledger: Ledger) -> None:
+        """Audit this share of a run's training tasks."""
+        self.done = 0
+        self.unequal = 0
+        self._seed, self._share, self._ledger = seed, share, ledger
+        self._open: dict[Task, Run] = {}
+
+    def consider(self, first: Run) -> bool:
+        """Have a task run again by somebody else if it is one of those; return whether it is."""
+        task = first.trajectory.task
+        if not is_audited(self._seed, self._share, task):
+            return False
+        self._open[audit_of(task)] = first
+        self._ledger.open([audit_of(task)], barred=first.actor)
+        return True
+
+    def compare(self, audit: Task, second: Run) -> str:
+        """What two runs of a task say of each other: who, and where they part; empty if they are equal."""
+        first = self._open[audit]
+        self.done += 1
+        if first.digest == second.digest:
+            return ""
+        self.unequal += 1
+        where = first_difference(first.trajectory, second.trajectory) or "nothing but the digest"
+        return f"{first.trajectory.task} came out differently on {first.actor!r} and {second.actor!r}: {where}"
+
+    def close(self, update: int) -> Sequence[Task]:
+        """Forget the audits of an update that is made; return them."""
+        closed = [audit for audit in self._open if audit.update == update]
+        for audit in closed:
+            del self._open[audit]
+        return closed
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an audit is not done."""
+        return any(self._ledger.is_open(audit) for audit in self._open)
+
+    @property
+    def stranded(self) -> bool:
+        """Whether an audit waits and nobody connected may play it."""
+        return any(self._ledger.is_open(audit) and self._ledger.stranded(audit) for audit in self._open)
 
 
 def is_audited(seed: int, share: float, task: Task) -> bool:

@@ -27,7 +27,7 @@ from common.timeline import span, spanned
 from common.trajectory import Trajectory, digest, validate
 from common.weights import PolicyVersion
 from learner import record
-from learner.audit import FirstRun, audit_of, first_difference, is_audited
+from learner.audit import Audits, Run, audit_of
 from learner.checkpoint import Checkpoint, Counters, save_checkpoint
 from learner.figures import Figures, add_figures, figures, mean_returns
 from learner.ledger import Ledger, NotLeased, Verdict
@@ -88,8 +88,7 @@ class Coordinator:
         self.metrics = metrics
         self.refused = 0
         self.remarks = folder.remarks
-        self.audited = 0
-        self.unequal = 0
+        self.audits = Audits(config.seed, config.audit.share, self.ledger)
         self.last_progress = time.monotonic()
         self.state = "waiting for actors"
         self.last: Progress | None = None
@@ -102,7 +101,6 @@ class Coordinator:
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, Figures] = {}
         self._players: dict[Task, tuple[str, str]] = {}
-        self._audits: dict[Task, FirstRun] = {}
         self._early: list[Trajectory] = []
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
@@ -212,13 +210,11 @@ class Coordinator:
         if verdict is Verdict.KEPT:
             self._progressed()
             if task.purpose is Purpose.AUDIT:
-                self._compare(self._audits[task], FirstRun(name, hashed, trajectory))
+                self._compare(task, Run(name, hashed, trajectory))
                 self._changed.set()
                 return verdict
             self._players[task] = name, hashed
-            if self.ledger.actors[name].auditor and is_audited(self.config.seed, self.config.audit.share, task):
-                self._audits[audit_of(task)] = FirstRun(name, hashed, trajectory)
-                self.ledger.open([audit_of(task)], barred=name)
+            if self.ledger.actors[name].auditor and self.audits.consider(Run(name, hashed, trajectory)):
                 self._dispatch()
             if task.purpose is Purpose.EVALUATION:
                 self._evaluated[task] = figures(trajectory, self.environment, self.config)
@@ -229,34 +225,17 @@ class Coordinator:
                 self._early.append(trajectory)
         return verdict
 
-    def _compare(self, first: FirstRun, second: FirstRun) -> None:
+    def _compare(self, audit: Task, second: Run) -> None:
         """See that a task came out equal on two actors; if not, say so and stop if that is wanted."""
-        self.audited += 1
-        equal = first.digest == second.digest
-        self.metrics.audits.labels("equal" if equal else "unequal").inc()
-        if equal:
-            return
-        self.unequal += 1
-        task = first.trajectory.task
-        where = first_difference(first.trajectory, second.trajectory) or "nothing but the digest"
-        finding = f"{task} came out differently on {first.actor!r} and {second.actor!r}: {where}"
-        log.error(
-            "audit failed",
-            extra={"task": str(task), "first": first.actor, "second": second.actor, "difference": where},
-        )
-        self.doubt(f"audit: {finding}")
-        if self.config.audit.stop:
-            self._stop_for(TrainingFault(f"audit: {finding}; the environment or one of these hosts draws on its own"))
-
-    @property
-    def stranded(self) -> bool:
-        """Whether an audit waits and nobody connected may play it."""
-        return any(self.ledger.is_open(task) and self.ledger.stranded(task) for task in self._audits)
-
-    @property
-    def auditing(self) -> bool:
-        """Whether an audit is not done."""
-        return any(self.ledger.is_open(task) for task in self._audits)
+        finding = self.audits.compare(audit, second)
+        self.metrics.audits.labels("unequal" if finding else "equal").inc()
+        if finding:
+            log.error("audit failed", extra={"task": str(second.trajectory.task), "finding": finding})
+            self.doubt(f"audit: {finding}")
+            if self.config.audit.stop:
+                self._stop_for(
+                    TrainingFault(f"audit: {finding}; the environment or one of these hosts draws on its own")
+                )
 
     # -- the loop
 
@@ -312,7 +291,7 @@ class Coordinator:
             TrainingFault: the sums do not agree.
         """
         counts = self.ledger.counts
-        audits = {"audited": self.audited, "unequal": self.unequal}
+        audits = {"audited": self.audits.done, "unequal": self.audits.unequal}
         log.info("accounts", extra={**vars(counts), **audits, "refused": self.refused, "balanced": counts.balanced})
         held = sum(len(record.leases) for record in self.ledger.actors.values())
         if not counts.balanced or counts.outstanding != held:
@@ -355,10 +334,7 @@ class Coordinator:
             report = await self._in_thread(self._gradients, spanned("step", self.training.apply), sums)
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
-        audits = [audit for audit in self._audits if audit.update == update]
-        self.ledger.close([*tasks, *audits])
-        for audit in audits:
-            del self._audits[audit]
+        self.ledger.close([*tasks, *self.audits.close(update)])
         opening = update + 1 + self.config.lag
         if opening < self.config.updates:
             self.ledger.open(self._tasks(opening))

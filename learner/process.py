@@ -176,8 +176,8 @@ async def serve(
                     counters.update,
                     coordinator.stop,
                     server.status,
-                    lambda: coordinator.stranded,
-                    lambda: coordinator.auditing,
+                    lambda: coordinator.audits.stranded,
+                    lambda: coordinator.audits.waiting,
                 )
             )
             try:

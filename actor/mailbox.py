@@ -1,0 +1,128 @@
+"""One stream's mail: what goes to the learner, and what came from it, sorted. It decides nothing.
+
+gRPC writes and reads on threads of its own; the thread that plays meets them only at two queues and the versions here.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+import grpc
+
+from common import channel
+from common.errors import MalformedData
+from common.metrics import ActorMetrics
+from common.weights import PolicyVersion
+from common.wire import WeightsAssembly, read_message, read_task
+from protos.chorus.v1 import rollout_pb2 as pb
+
+log = logging.getLogger("chorus.actor")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The stream is over."""
+
+    fault: grpc.RpcError | MalformedData | None
+
+
+class Mailbox:
+    """The messages of one stream, which is open as long as this is entered.
+
+    Attributes:
+        broken: set once nothing that is asked for on this stream is wanted any more: it ended, or the learner is about
+            to end it.
+        lag: how many versions before the newest tasks may still need.
+    """
+
+    def __init__(self, line: channel.Line, metrics: ActorMetrics) -> None:
+        """Open a stream on the line."""
+        self.broken = threading.Event()
+        self.lag = 0
+        self._metrics = metrics
+        self._outbox: queue.SimpleQueue[pb.FromActor | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[pb.Welcome | pb.RolloutTask | pb.Goodbye | Ended] = queue.SimpleQueue()
+        self._versions: dict[int, PolicyVersion] = {}
+        self._call = line.play(self._leaving())
+        self._reader = threading.Thread(target=self._read, name="reader", daemon=True)
+
+    def __enter__(self) -> Mailbox:
+        self._reader.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        self._outbox.put(None)
+        self._call.cancel()
+        self._reader.join()
+
+    def send(self, message: pb.FromActor) -> None:
+        """Have a message sent."""
+        self._outbox.put(message)
+
+    def take(self, seconds: float) -> pb.Welcome | pb.RolloutTask | pb.Goodbye | Ended:
+        """The next message that something must be done about.
+
+        Raises:
+            queue.Empty: none came in so many seconds.
+        """
+        return self._inbox.get(timeout=seconds)
+
+    def policy(self, order: pb.RolloutTask) -> PolicyVersion:
+        """The version that a task is to be played by.
+
+        Raises:
+            MalformedData: it was not sent before the task, or not as the task names it.
+        """
+        policy = self._versions.get(order.version)
+        if policy is None:
+            raise MalformedData(f"{read_task(order.task)} needs version {order.version}, which was not sent")
+        if policy.sha256 != order.weights:
+            raise MalformedData(
+                f"{read_task(order.task)} is to be played by other weights than were sent as version {order.version}"
+            )
+        return policy
+
+    def _leaving(self) -> Iterator[pb.FromActor]:
+        while (message := self._outbox.get()) is not None:
+            yield message
+
+    def _read(self) -> None:
+        """gRPC's side: assemble weights, queue the rest. Ends with the stream."""
+        weights = WeightsAssembly()
+        fault: grpc.RpcError | MalformedData | None = None
+        try:
+            for data in self._call:
+                message = read_message(data)
+                kind = message.WhichOneof("kind")
+                if kind == "weights":
+                    policy = weights.add(message.weights)
+                    if policy is not None:
+                        self._keep(policy)
+                elif kind == "receipt":
+                    self._metrics.tasks.labels("kept" if message.receipt.kept else "repeated").inc()
+                    if not message.receipt.kept:
+                        log.info("an equal answer came first", extra={"task": str(read_task(message.receipt.task))})
+                elif kind == "goodbye":
+                    self._inbox.put(message.goodbye)
+                    self.broken.set()
+                elif kind == "welcome":
+                    self._inbox.put(message.welcome)
+                elif kind == "task":
+                    self._inbox.put(message.task)
+        except (grpc.RpcError, MalformedData) as broken:
+            fault = broken
+        finally:
+            self.broken.set()
+            self._inbox.put(Ended(fault))
+
+    def _keep(self, policy: PolicyVersion) -> None:
+        """Hold the versions that tasks may still need: the newest and `lag` before it."""
+        versions = {**self._versions, policy.version: policy}
+        oldest = max(versions) - self.lag
+        self._versions = {version: kept for version, kept in versions.items() if version >= oldest}
+        self._metrics.policy_version.set(max(versions))
