@@ -96,8 +96,7 @@ def findings(results: Json) -> list[str]:
         f"{sgd.rate:g}, and must change whenever the batch does; {curves.verdict(sgd, sgd_sum)}.",
         "*Adam* divides the gradient's running mean by the root of its running mean square, and a constant factor "
         f"stands in both: `sum` and `mean` choose {adam_sum.rate:g} and {adam.rate:g}; "
-        f"{curves.verdict(adam, adam_sum)}. Over the whole grid of rates their trial results differ by at most "
-        f"{_gap(adam, adam_sum)}, those of SGD by {_gap(sgd, sgd_sum)}.",
+        f"{curves.verdict(adam, adam_sum)}. With Adam, {_gaps(adam, adam_sum)}; with SGD, {_gaps(sgd, sgd_sum)}.",
     ]
     for panel in results["panels"]:
         mean = curves.arm(results, panel, "mean")
@@ -106,14 +105,17 @@ def findings(results: Json) -> list[str]:
     return found
 
 
-def _gap(ours: curves.Arm, theirs: curves.Arm) -> str:
-    pairs = [(ours.trials[rate], theirs.trials[rate]) for rate in ours.trials]
-    if any(None in values for pair in pairs for values in pair):
-        return "more than can be said, since some diverged"
-    gaps = [
-        abs(a - b) for one, other in pairs for a, b in zip(one, other, strict=True) if a is not None if b is not None
-    ]
-    return f"{max(gaps):.1f}"
+def _gaps(mean: curves.Arm, total: curves.Arm) -> str:
+    """How far apart two arms' trial results are at the rates where neither ends worse than it began."""
+    begin = float(mean.returns[:, 0].mean())
+    gaps = []
+    for rate, ours in mean.trials.items():
+        pairs = list(zip(ours, total.trials[rate], strict=True))
+        if all(one is not None and other is not None and min(one, other) > begin for one, other in pairs):
+            gaps.append(max(abs(one - other) for one, other in pairs if one is not None if other is not None))
+    if not gaps:
+        return "there is no rate of the grid at which both learn"
+    return f"at the {len(gaps)} rates of the grid where both learn, trial results differ by at most {max(gaps):.1f}"
 
 
 STUDY = Study(
