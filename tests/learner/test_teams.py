@@ -175,9 +175,9 @@ class _Columns:
     team: tuple[int, int]
     columns: slice
 
-    def random(self, shape: tuple[int, int, int], dtype: type) -> np.ndarray:
-        drawn: np.ndarray = self.whole.random((*self.team, shape[2]), dtype=np.float32)[:, self.columns]
-        return np.ascontiguousarray(drawn[:, : shape[1]])
+    def random(self, shape: tuple[int, int, int, int], dtype: type) -> np.ndarray:
+        drawn: np.ndarray = self.whole.random((shape[0], *self.team, shape[3]), dtype=np.float32)
+        return np.ascontiguousarray(drawn[:, :, self.columns][:, :, : shape[2]])
 
 
 @pytest.mark.parametrize(
