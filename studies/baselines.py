@@ -52,8 +52,8 @@ STUDY = Study(
     "learned?",
     about="`none` is vanilla REINFORCE. `leave-one-out` subtracts the mean return, at the same step and for the same "
     "agent, of the other 15 episodes of the task. `value` learns a baseline, fitted to λ-returns with λ = 0.95. "
-    "Signal to noise is that of the whole gradient, which for `value` is also that of the value's own loss, and of little "
-    "noise: it compares `none` with `leave-one-out`, not these with `value`.",
+    "Signal to noise is that of the whole gradient, which for `value` is also that of the value's own loss, and of "
+    "little noise: it compares `none` with `leave-one-out`, not these with `value`.",
     measure=measure,
     draw=curves.draw,
     table=table,
