@@ -97,13 +97,13 @@ def reached(folder: Path, target: Target) -> Reached:
     """What a measured seed reached by the time that the target names."""
     columns = read_metrics(folder)
     steps, seconds = columns["env_steps"], columns["seconds"]
-    if target.env_steps is None or steps[-1] <= target.env_steps:
-        told: dict[str, Any] = json.loads((folder / "measured.json").read_text())
-        return Reached(told["mixed_return"]["mean"], int(steps[-1]), float(seconds[-1]))
     # An evaluation is played beside an update's batch, by the weights that the update before it made.
-    evaluated = ~np.isnan(columns["evaluation_return"][1:]) & (steps[:-1] <= target.env_steps)
-    last = int(np.flatnonzero(evaluated)[-1])
-    return Reached(float(columns["evaluation_return"][last + 1]), int(steps[last]), float(seconds[last]))
+    evaluated = ~np.isnan(columns["evaluation_return"][1:]) & (steps[:-1] <= (target.env_steps or 0))
+    if evaluated.any() and steps[-1] > (target.env_steps or 0):
+        last = int(np.flatnonzero(evaluated)[-1])
+        return Reached(float(columns["evaluation_return"][last + 1]), int(steps[last]), float(seconds[last]))
+    told: dict[str, Any] = json.loads((folder / "measured.json").read_text())
+    return Reached(told["mixed_return"]["mean"], int(steps[-1]), float(seconds[-1]))
 
 
 def write(out: Path) -> None:
