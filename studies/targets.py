@@ -136,7 +136,7 @@ def row(name: str, target: Target, seeds: Sequence[Reached]) -> str:
         target.env_steps is None or max(steps) <= target.env_steps,
         target.seconds is None or max(seconds) <= target.seconds,
     ]
-    digits = 1 if abs(target.goal) > 10 else 2
+    digits = 1 if abs(target.goal) > 10 else 3
     each = " ".join(f"{seed.mean:.{digits}f}" for seed in seeds)
     return (
         f"| `{name}` | {' in '.join([f'{target.goal:g}', *[', '.join(limits)] * bool(limits)])}"
