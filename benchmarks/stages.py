@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 from actor.inference import Inference
-from actor.sampling import sample
+from actor.sampling import sample, sample_gaussian
 from benchmarks.measurement import Effort, medians
 from benchmarks.scene import Scene
 from common.environment import ActionArray
 from common.seeding import environment_stream
 from common.task import Purpose, Task
-from learner.distribution import categorical
+from learner.distribution import categorical, squashed_gaussian
 from learner.lives import pack
 
 
@@ -41,18 +41,23 @@ class Stages:
 
 
 def measure_stages(scene: Scene, effort: Effort) -> Stages:
-    """Each stage alone, on the tasks of this configuration; discrete actions, one policy."""
+    """Each stage alone, on the tasks of this configuration; one policy."""
     random = RandomTask(scene)
     played = scene.trajectory()
     spec, rows = scene.policies[0], scene.rows
     inference = Inference(scene.version.tensors(), spec, rows)
     inputs = spec.inputs(played.observations[0]).reshape(rows, -1)
     draws = np.random.default_rng(0).random((rows, spec.agent.action_size), np.float32)
+    deviation = inference.log_std
     steps = len(played.acted)
 
     def act() -> None:
         for _ in range(steps):
-            sample(inference.step(inputs), spec.agent.choices, draws, None, False)
+            outputs = inference.step(inputs)
+            if deviation is None:
+                sample(outputs, spec.agent.choices, draws, None, False)
+            else:
+                sample_gaussian(outputs, deviation, spec.agent.bounds, draws, False)
 
     network = scene.training()._networks[0]
     flat = played.acted.reshape(steps, rows), (played.terminated | played.truncated).reshape(steps, rows)
@@ -62,7 +67,12 @@ def measure_stages(scene: Scene, effort: Effort) -> Stages:
     actions = torch.from_numpy(played.actions.reshape(steps * rows, -1)[order].copy())
 
     def differentiate() -> None:
-        log_probability, entropy = categorical(network.forward(seen, lives).policy, actions, spec.agent.choices)
+        outputs = network.forward(seen, lives).policy
+        if spec.agent.choices:
+            log_probability, entropy = categorical(outputs, actions, spec.agent.choices)
+        else:
+            spread = network.parameters["log_std"]
+            log_probability, entropy = squashed_gaussian(outputs, spread, actions, spec.agent.bounds)
         network.gradient(-(log_probability + entropy).sum())
 
     environment, inferring, gradient = medians([random.play, act, differentiate], effort)
@@ -78,8 +88,12 @@ class RandomTask:
         self._task = Task(0, Purpose.TRAINING, 0)
         spec = scene.spec
         shape = (256, scene.config.episodes, len(spec.agents), spec.action_size)
-        choices = np.array(spec.agents[0].choices)
-        self._actions: ActionArray = np.random.default_rng(0).integers(0, choices, shape).astype(np.int32)
+        draws = np.random.default_rng(0)
+        if spec.discrete:
+            self._actions: ActionArray = draws.integers(0, spec.agents[0].choices, shape).astype(np.int32)
+        else:
+            low, high = np.array(spec.agents[0].bounds).T
+            self._actions = draws.uniform(low, high, shape).astype(np.float32)
         self.agent_steps = 0
         self.play()
 

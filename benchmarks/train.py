@@ -47,7 +47,7 @@ ENVIRONMENTS = (
     "",
     "pettingzoo:mpe2.simple_spread_v3?N=3",
     "vmas:navigation?n_agents=3",
-    "gymnasium:lbforaging/Foraging-10x10-3p-3f-v3",
+    "gymnasium:Foraging-10x10-3p-3f-v3",
 )
 
 
