@@ -12,8 +12,7 @@ its deadline counts like any other.
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -56,7 +55,7 @@ class Counts:
         return self.issued == self.completed + self.repeated + self.failed + self.requeued + self.outstanding
 
 
-@dataclass(slots=True)
+@dataclass
 class ActorRecord:
     """What the ledger knows of one actor.
 
@@ -75,7 +74,7 @@ class ActorRecord:
     completed: int = 0
 
 
-@dataclass(slots=True)
+@dataclass
 class _Entry:
     """One open task.
 
@@ -96,10 +95,6 @@ class _Entry:
     barred: str = ""
 
 
-_Lease = tuple[float, Task, str]
-"""When it was given, for which task, to whom."""
-
-
 class Ledger:
     """See the module's head. Tasks are opened and closed by update; actors join, lease, answer and leave."""
 
@@ -112,8 +107,7 @@ class Ledger:
         self._entries: dict[Task, _Entry] = {}
         self._open: dict[int, int] = {}
         self._pending: list[Task] = []
-        self._unhelped: deque[_Lease] = deque()
-        self._undue: deque[_Lease] = deque()
+        self._alarms: list[tuple[float, int, Task, str, float]] = []
         self._late: list[Task] = []
 
     # -- tasks
@@ -192,9 +186,9 @@ class Ledger:
         record.leases[task] = now
         self.counts.issued += 1
         self.counts.outstanding += 1
-        given = (now, task, actor)
-        self._unhelped.append(given)
-        self._undue.append(given)
+        patience = self._patience(BACKUP_AFTER)
+        heapq.heappush(self._alarms, (now + patience, 0, task, actor, now))
+        heapq.heappush(self._alarms, (now + max(patience, self._patience(DEADLINE_AFTER)), 1, task, actor, now))
         return task
 
     def complete(self, actor: str, task: Task, now: float) -> Verdict:
@@ -238,8 +232,7 @@ class Ledger:
 
     def next_alarm(self) -> float | None:
         """When a lease will next be late or past its deadline; idle actors should ask again then."""
-        heads = ((self._unhelped, BACKUP_AFTER), (self._undue, DEADLINE_AFTER))
-        return min((queue[0][0] + self._patience(factor) for queue, factor in heads if queue), default=None)
+        return self._alarms[0][0] if self._alarms else None
 
     # -- inside
 
@@ -301,27 +294,14 @@ class Ledger:
 
     def ring_alarms(self, now: float) -> None:
         """See which leases are late or past their deadline by now; leasing does it by itself."""
-        for _, task, _ in self._expired(self._unhelped, self._patience(BACKUP_AFTER), now):
-            entry = self._entries.get(task)
-            if entry is not None and not entry.done:
+        while self._alarms and self._alarms[0][0] <= now:
+            _, deadline, task, actor, since = heapq.heappop(self._alarms)
+            record, entry = self._actors.get(actor), self._entries.get(task)
+            if record is None or record.leases.get(task) != since:
+                continue
+            if deadline:
+                record.overdue.add(task)
+                self._release(actor, task)
+            elif entry is not None and not entry.done:
                 entry.late = True
                 heapq.heappush(self._late, task)
-        for _, task, actor in self._expired(self._undue, self._patience(DEADLINE_AFTER), now):
-            self._actors[actor].overdue.add(task)
-            self._release(actor, task)
-
-    def _expired(self, leases: deque[_Lease], patience: float, now: float) -> Iterator[_Lease]:
-        """Take out the leases that have been held for at least `patience` seconds.
-
-        Leases are given in the order of time and judged by one measure, so only the head is ever looked at; those that
-        have ended are dropped when they come to it.
-        """
-        while leases:
-            since, task, actor = leases[0]
-            record = self._actors.get(actor)
-            held = record is not None and record.leases.get(task) == since
-            if held and since + patience > now:
-                return
-            leases.popleft()
-            if held:
-                yield since, task, actor

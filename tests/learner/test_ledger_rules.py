@@ -27,11 +27,12 @@ NAMES = [f"actor-{number}" for number in range(6)]
 
 @dataclass
 class Lease:
-    """One lease as the slow ledger sees it: since when, and whether it was found late or past its deadline."""
+    """One lease as the slow ledger sees it: when it is late, whether that was noticed, and when it is overdue."""
 
     since: float
-    late: bool = False
-    overdue: bool = False
+    late_at: float
+    overdue_at: float
+    noticed: bool = False
 
 
 @dataclass
@@ -45,12 +46,10 @@ class SlowLedger:
     actors: list[str] = field(default_factory=list)
     duration: float | None = None
     now: float = 0.0
+    looked: float = 0.0
 
     def overdue(self, actor: str, task: Task) -> bool:
-        return self.leases[actor, task].overdue
-
-    def patience(self, factor: float) -> float:
-        return TIMEOUT if self.duration is None else max(LEAST_PATIENCE, factor * self.duration)
+        return self.leases[actor, task].overdue_at <= self.looked
 
     def pending(self, task: Task) -> bool:
         """Whether nobody plays it who is not past the deadline."""
@@ -67,12 +66,11 @@ class SlowLedger:
         return actor not in self.failures[task] or not fresh
 
     def next(self, actor: str) -> Task | None:
+        self.looked = self.now
         for (_, task), lease in self.leases.items():
-            if not lease.late and lease.since + self.patience(BACKUP_AFTER) <= self.now:
-                lease.late = True
+            if lease.late_at <= self.now and not lease.noticed:
+                lease.noticed = True
                 self.slow.add(task)
-            if lease.since + self.patience(DEADLINE_AFTER) <= self.now:
-                lease.overdue = True
         open_tasks = [task for task, done in self.tasks.items() if not done and self.welcome(actor, task)]
         pending = [task for task in open_tasks if self.pending(task)]
         late = [task for task in open_tasks if not self.pending(task) and task in self.slow]
@@ -80,7 +78,12 @@ class SlowLedger:
 
     def lease(self, actor: str, task: Task) -> None:
         self.slow.discard(task)
-        self.leases[actor, task] = Lease(self.now)
+        if self.duration is None:
+            late, overdue = TIMEOUT, TIMEOUT
+        else:
+            late = max(LEAST_PATIENCE, BACKUP_AFTER * self.duration)
+            overdue = max(LEAST_PATIENCE, DEADLINE_AFTER * self.duration)
+        self.leases[actor, task] = Lease(self.now, self.now + late, self.now + overdue)
 
     def kept(self, actor: str, task: Task) -> None:
         taken = self.now - self.leases[actor, task].since

@@ -136,8 +136,7 @@ class Fleet:
 def remembered(book: Ledger) -> int:
     """All that a ledger keeps of tasks and leases."""
     private: Any = book
-    watched = len(private._unhelped) + len(private._undue)
-    return len(private._entries) + len(private._pending) + watched + len(private._late)
+    return len(private._entries) + len(private._pending) + len(private._alarms) + len(private._late)
 
 
 FLEETS: dict[str, dict[str, Any]] = {
