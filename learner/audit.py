@@ -22,6 +22,19 @@ class Run:
     trajectory: Trajectory
 
 
+@dataclass(frozen=True)
+class Difference:
+    """Two runs of a task that came out differently: who played them, and the first field in which they part."""
+
+    task: Task
+    first: str
+    second: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.task} came out differently on {self.first!r} and {self.second!r}: {self.where}"
+
+
 class Audits:
     """The audits of a run: what those that are not closed are held to, and what came of them so far.
 
@@ -46,15 +59,15 @@ class Audits:
         self._ledger.open([audit_of(task)], barred=first.actor)
         return True
 
-    def compare(self, audit: Task, second: Run) -> str:
-        """What two runs of a task say of each other: who, and where they part; empty if they are equal."""
+    def compare(self, audit: Task, second: Run) -> Difference | None:
+        """How the second run of a task differs from the first; None if it does not."""
         first = self._open[audit]
         self.done += 1
         if first.digest == second.digest:
-            return ""
+            return None
         self.unequal += 1
         where = first_difference(first.trajectory, second.trajectory) or "nothing but the digest"
-        return f"{first.trajectory.task} came out differently on {first.actor!r} and {second.actor!r}: {where}"
+        return Difference(first.trajectory.task, first.actor, second.actor, where)
 
     def close(self, update: int) -> Sequence[Task]:
         """Forget the audits of an update that is made; return them."""

@@ -227,15 +227,17 @@ class Coordinator:
 
     def _compare(self, audit: Task, second: Run) -> None:
         """See that a task came out equal on two actors; if not, say so and stop if that is wanted."""
-        finding = self.audits.compare(audit, second)
-        self.metrics.audits.labels("unequal" if finding else "equal").inc()
-        if finding:
-            log.error("audit failed", extra={"task": str(second.trajectory.task), "finding": finding})
-            self.doubt(f"audit: {finding}")
-            if self.config.audit.stop:
-                self._stop_for(
-                    TrainingFault(f"audit: {finding}; the environment or one of these hosts draws on its own")
-                )
+        found = self.audits.compare(audit, second)
+        self.metrics.audits.labels("unequal" if found else "equal").inc()
+        if found is None:
+            return
+        log.error(
+            "audit failed",
+            extra={"task": str(found.task), "first": found.first, "second": found.second, "difference": found.where},
+        )
+        self.doubt(f"audit: {found}")
+        if self.config.audit.stop:
+            self._stop_for(TrainingFault(f"audit: {found}; the environment or one of these hosts draws on its own"))
 
     # -- the loop
 

@@ -8,18 +8,17 @@ to docs/results.md, between two marks. A run that is already complete is measure
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-EPISODES = 100
+from studies.configs import EPISODES, chorus, command_line, parse
+
 PAGE = Path("docs/results.md")
 BEGIN, END = "<!-- environments: begin -->", "<!-- environments: end -->"
 
@@ -62,14 +61,8 @@ TABLE: dict[str, tuple[Side, ...]] = {
 
 def main() -> int:
     """Train, measure, write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help=f"of configs (default: all of {', '.join(TABLE)})")
-    parser.add_argument("--out", type=Path, default=Path("runs/environments"), help="for the run folders (%(default)s)")
-    parser.add_argument("--actors", type=int, default=len(os.sched_getaffinity(0)), help="(%(default)s)")
-    options = parser.parse_args()
-    for name in options.names or TABLE:
-        if name not in TABLE:
-            parser.error(f"{name} is none of {', '.join(TABLE)}")
+    options = parse(command_line(__doc__, TABLE, Path("runs/environments")), TABLE)
+    for name in options.names:
         folder = options.out / name
         chorus("train", "--config", f"configs/{name}.yaml", "--actors", str(options.actors), "--out", str(folder))
         measured = [measure(folder, side) for side in TABLE[name]]
@@ -77,12 +70,6 @@ def main() -> int:
         print(f"{name}: {measured}", flush=True)
     write_table(options.out)
     return 0
-
-
-def chorus(*words: str) -> str:
-    """What a `chorus` command prints."""
-    done = subprocess.run([sys.executable, "-m", "chorus", *words], check=True, stdout=subprocess.PIPE, text=True)
-    return done.stdout
 
 
 def measure(folder: Path, side: Side) -> dict[str, Any]:

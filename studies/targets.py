@@ -9,7 +9,6 @@ A seed that is already trained and measured is left as it is.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 
 from chorus.plot import smooth
 from chorus.record import read_metrics
-from studies.environments import EPISODES, chorus
+from studies.configs import EPISODES, chorus, command_line, parse
 
 PAGE, PICTURES = Path("docs/results.md"), Path("docs/results")
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
@@ -66,15 +65,10 @@ class Reached:
 
 def main() -> int:
     """Train, measure, draw, write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help=f"of configs (default: all of {', '.join(TABLE)})")
+    parser = command_line(__doc__, TABLE, Path("runs/targets"))
     parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("runs/targets"), help="for the run folders (%(default)s)")
-    parser.add_argument("--actors", type=int, default=len(os.sched_getaffinity(0)), help="(%(default)s)")
-    options = parser.parse_args()
-    for name in options.names or TABLE:
-        if name not in TABLE:
-            parser.error(f"{name} is none of {', '.join(TABLE)}")
+    options = parse(parser, TABLE)
+    for name in options.names:
         for seed in range(options.seeds):
             run(name, seed, options.out / name / str(seed), options.actors)
     write(options.out)

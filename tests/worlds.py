@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
 
 from common.environment import ActionArray, AgentSpec, BoolArray, EnvironmentSpec, FloatArray, Frame, Outcome
 
 
-class World:
+class World(ABC):
     """What these worlds have in common; each says who is there, what they see, and what a step does."""
 
     spec: EnvironmentSpec
@@ -54,18 +56,19 @@ class World:
 
     def close(self) -> None:
         """Nothing to give back."""
+        return
 
+    @abstractmethod
     def begin(self, generator: np.random.Generator) -> None:
         """Set the stage."""
-        raise NotImplementedError
 
+    @abstractmethod
     def see(self) -> FloatArray:
         """Observations `[episode, agent, observation]`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def live(self, actions: ActionArray) -> tuple[NDArray[np.floating], NDArray[np.floating], BoolArray]:
         """Rewards `[episode, agent]`, team rewards `[episode]`, and who dies `[episode, agent]`."""
-        raise NotImplementedError
 
 
 class Gallery(World):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,12 @@ def path(tmp_path: Path) -> Path:
 
 def begun(path: Path, **sections: Any) -> tuple[str, RunFolder]:
     """A folder in which a run has begun or goes on."""
-    folder = RunFolder(path)
-    try:
-        return folder.begin(settings(**sections), FINGERPRINT), folder
-    except Exception:
-        folder.close()
-        raise
+    with ExitStack() as refused:
+        folder = RunFolder(path)
+        refused.callback(folder.close)
+        state = folder.begin(settings(**sections), FINGERPRINT)
+        refused.pop_all()
+    return state, folder
 
 
 def row(update: int) -> dict[str, Any]:

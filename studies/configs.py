@@ -1,0 +1,38 @@
+"""The configs that come along, trained and measured by the commands that people type: what such studies share."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+EPISODES = 100
+"""Fresh episodes that a trained policy is measured by."""
+
+
+def command_line(about: str | None, names: Collection[str], out: Path) -> argparse.ArgumentParser:
+    """What every such study can be told: which configs, where their run folders go, how many actors."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help=f"of configs (default: all of {', '.join(names)})")
+    parser.add_argument("--out", type=Path, default=out, help="for the run folders (%(default)s)")
+    parser.add_argument("--actors", type=int, default=len(os.sched_getaffinity(0)), help="(%(default)s)")
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser, names: Collection[str]) -> argparse.Namespace:
+    """The options, with every config named; ends the program at a name that is none."""
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in names:
+            parser.error(f"{name} is none of {', '.join(names)}")
+    options.names = options.names or list(names)
+    return options
+
+
+def chorus(*words: str) -> str:
+    """What a `chorus` command prints."""
+    done = subprocess.run([sys.executable, "-m", "chorus", *words], check=True, stdout=subprocess.PIPE, text=True)
+    return done.stdout
