@@ -24,7 +24,8 @@ from common.credentials import NOTHING
 from common.fingerprint import fingerprint
 from common.task import Task
 from common.trajectory import Trajectory
-from learner.coordinator import Coordinator, Subscriber
+from learner.coordinator import Coordinator
+from learner.dispatcher import Subscriber
 from learner.ledger import Ledger, Verdict
 from learner.server import Server
 

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from math import ceil, nan
-from typing import Any, Protocol
+from typing import Any
 
 from common.config import Config
 from common.environment import EnvironmentSpec
@@ -25,10 +25,10 @@ from common.metrics import LearnerMetrics
 from common.task import Purpose, Task
 from common.timeline import span, spanned
 from common.trajectory import Trajectory, digest, validate
-from common.weights import PolicyVersion
 from learner import record
 from learner.audit import Audits, Run, audit_of
 from learner.checkpoint import Checkpoint, Counters, save_checkpoint
+from learner.dispatcher import Dispatcher, Subscriber
 from learner.figures import Figures, add_figures, figures, mean_returns
 from learner.ledger import Ledger, NotLeased, Verdict
 from learner.run_folder import RunFolder
@@ -38,24 +38,6 @@ log = logging.getLogger("chorus.learner")
 
 TICK_SECONDS = 0.1
 REMARKS_KEPT = 8
-
-
-class Subscriber(Protocol):
-    """A connected actor, as the coordinator sees it."""
-
-    @property
-    def name(self) -> str:
-        """The actor's id."""
-        ...
-
-    @property
-    def wanted(self) -> int:
-        """Tasks that it waits for."""
-        ...
-
-    def send_task(self, task: Task, policy: PolicyVersion) -> None:
-        """Have it play a task, after giving it the version if it has not got it."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -96,8 +78,7 @@ class Coordinator:
         self._counters = counters
         self._saved = -1
         self._on_update = on_update
-        self._subscribers: dict[str, Subscriber] = {}
-        self._idle: dict[str, None] = {}
+        self._dispatcher = Dispatcher(self.ledger, training.version_for, metrics)
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, Figures] = {}
         self._players: dict[Task, tuple[str, str]] = {}
@@ -117,8 +98,7 @@ class Coordinator:
     def join(self, subscriber: Subscriber, only_audits: bool = False, auditor: bool = True) -> None:
         """An actor is ready to play: anything, or only audits, or anything but audits."""
         self.ledger.join(subscriber.name, only_audits, auditor)
-        self._subscribers[subscriber.name] = subscriber
-        self.metrics.actors.set(len(self._subscribers))
+        self._dispatcher.add(subscriber)
         if self.state == "waiting for actors":
             self.state = "training"
 
@@ -126,17 +106,13 @@ class Coordinator:
         """An actor is gone; its tasks go to others."""
         requeued = len(self.ledger.actors[name].leases)
         self.ledger.leave(name)
-        del self._subscribers[name]
-        self._idle.pop(name, None)
-        self.metrics.actors.set(len(self._subscribers))
+        self._dispatcher.remove(name)
         self.metrics.tasks.labels("requeued").inc(requeued)
-        self._dispatch()
+        self._dispatcher.give_out()
 
     def ask(self, name: str) -> None:
         """An actor wants tasks; it gets them now or as soon as there are some."""
-        self._idle[name] = None
-        self._dispatch_to(name)  # nobody else: what made others wait is as it was
-        self.metrics.idle_actors.set(len(self._idle))
+        self._dispatcher.ask(name)
 
     def leased(self, name: str, task: Task) -> Task:
         """The lease that an actor's message about a task is about: the task's own, else its audit's.
@@ -168,7 +144,7 @@ class Coordinator:
                     + (f"To see it again: {again}" if task.purpose is not Purpose.EVALUATION else "")
                 )
             )
-        self._dispatch()
+        self._dispatcher.give_out()
 
     def _replay(self, update: int, index: int | str = "J") -> str:
         return f"chorus replay {self._folder.path} --update {update} --task {index}"
@@ -215,7 +191,7 @@ class Coordinator:
                 return verdict
             self._players[task] = name, hashed
             if self.ledger.actors[name].auditor and self.audits.consider(Run(name, hashed, trajectory)):
-                self._dispatch()
+                self._dispatcher.give_out()
             if task.purpose is Purpose.EVALUATION:
                 self._evaluated[task] = figures(trajectory, self.environment, self.config)
                 self._changed.set()
@@ -263,7 +239,7 @@ class Coordinator:
                 self.training.update, min(self.training.update + self.config.lag, self.config.updates - 1) + 1
             ):
                 self.ledger.open(self._tasks(update))
-            self._dispatch()
+            self._dispatcher.give_out()
             while self.training.update < self.config.updates and await self._batch():
                 await self._update()
             finished = self.training.update == self.config.updates
@@ -346,7 +322,7 @@ class Coordinator:
                 self._spawn(self._differentiate(trajectory))
             else:
                 self._early.append(trajectory)
-        self._dispatch()
+        self._dispatcher.give_out()
         self.metrics.update_seconds.labels("step").observe(time.monotonic() - began)
         with span("record"):
             self._record(report, tasks)
@@ -370,7 +346,7 @@ class Coordinator:
         self._folder.add(row, record.batch(report.update, {task: self._players.pop(task) for task in tasks}))
         self._progressed()
         record.export(report, evaluation, self.metrics)
-        self.last = Progress(report, row, len(self._subscribers))
+        self.last = Progress(report, row, len(self._dispatcher))
         self._on_update(self.last)
 
     async def _checkpoint(self) -> None:
@@ -406,33 +382,11 @@ class Coordinator:
         self.metrics.gradient_seconds.observe(time.monotonic() - began)
         self._changed.set()
 
-    def _dispatch(self) -> None:
-        """Give tasks to the actors that wait, who waited longest first."""
-        self.ledger.ring_alarms(time.monotonic())
-        for name in list(self._idle):
-            if not self.ledger.may_lease:
-                break
-            self._dispatch_to(name)
-        self.metrics.idle_actors.set(len(self._idle))
-
-    def _dispatch_to(self, name: str) -> None:
-        """Give an idle actor as many tasks as it wants and there are."""
-        subscriber = self._subscribers[name]
-        while subscriber.wanted:
-            task = self.ledger.lease(name, time.monotonic())
-            if task is None:
-                return
-            self.metrics.leases.inc()
-            subscriber.send_task(task, self.training.version_for(task.update))
-        del self._idle[name]
-
     async def _tick(self) -> None:
         """Let late leases be noticed while nothing else happens."""
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            alarm = self.ledger.next_alarm()
-            if self._idle and alarm is not None and alarm <= time.monotonic():
-                self._dispatch()
+            self._dispatcher.help_out()
 
     def _progressed(self) -> None:
         self.last_progress = time.monotonic()
