@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from actor.client import Actor, OtherArithmetic, default_name
-from common import logs, metrics, timeline
-from common.arithmetic import MODE, environment_for
+from common import arithmetic, logs, metrics, timeline
 from common.credentials import NOTHING, Credentials
 from common.fingerprint import chorus_version
 from common.health import Health
@@ -57,14 +56,13 @@ def run(settings: Settings) -> int:
     registry = metrics.registry()
     exported = metrics.ActorMetrics(registry)
     exported.build.info({"version": chorus_version()})
-    arithmetic = os.environ.get(MODE, "portable")
     name = settings.name or default_name()
     logs.bind(actor=name)
     timeline.start(name)
     actor = Actor(
         settings.learner,
         name,
-        arithmetic,
+        arithmetic.mode(),
         exported,
         settings.credentials,
         settings.allowed,
@@ -89,7 +87,9 @@ def run(settings: Settings) -> int:
         actor.run()
     except OtherArithmetic as other:
         log.info("starting anew", extra={"arithmetic": other.mode})
-        os.execve(sys.executable, [sys.executable, "-m", "chorus", *sys.argv[1:]], environment_for(other.mode))
+        os.execve(
+            sys.executable, [sys.executable, "-m", "chorus", *sys.argv[1:]], arithmetic.environment_for(other.mode)
+        )
     finally:
         timeline.stop()
         for beside in (web, health):

@@ -12,6 +12,7 @@ import torch
 
 from benchmarks.measurement import Effort, seconds_each
 from benchmarks.report import Row
+from common import arithmetic
 
 
 def describe() -> Row:
@@ -25,6 +26,7 @@ def describe() -> Row:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
+        "arithmetic": arithmetic.mode(),
     }
 
 

@@ -81,12 +81,13 @@ def plain(machine: Row, results: Results) -> dict[str, object]:
 
 def markdown(machine: Row, results: Results, effort: Effort) -> Iterator[str]:
     """The document `docs/benchmarks.md`, line by line."""
-    quick = " --quick" if effort is Effort.QUICK else ""
-    yield INTRODUCTION.format(command=f"chorus bench{quick} --markdown")
+    options = " --quick" * (effort is Effort.QUICK) + " --arithmetic native" * (machine["arithmetic"] == "native")
+    yield INTRODUCTION.format(command=f"chorus bench{options} --markdown")
     yield (
         f"Measured on {machine['date']}: {machine['cores']} cores of {machine['processor']},"
-        f" {machine['memory_gib']} GiB, Python {machine['python']}, NumPy {machine['numpy']}, torch {machine['torch']};"
-        f" load of other programs before it began: {machine['load_before']}. It took {machine['seconds']} s."
+        f" {machine['memory_gib']} GiB, Python {machine['python']}, NumPy {machine['numpy']}, torch {machine['torch']},"
+        f" {machine['arithmetic']} arithmetic; load of other programs before it began: {machine['load_before']}."
+        f" It took {machine['seconds']} s."
     )
     for name, tables in results.items():
         yield f"\n## {name}"

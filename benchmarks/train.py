@@ -17,6 +17,7 @@ from benchmarks.measurement import Effort
 from benchmarks.report import Column, Row, Table
 from benchmarks.scene import Scene
 from benchmarks.stages import Stages, measure_stages
+from common import arithmetic
 from common.errors import EnvironmentFault
 from common.settings import read
 
@@ -99,7 +100,7 @@ def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) ->
         out = Path(folder) / "run"
         command = [sys.executable, "-m", "chorus", "train", "--config", str(SPREAD), "--out", str(out)]
         command += ["--env", scene.config.environment.spec, "--updates", str(FOR_EVER)]
-        command += ["--actors", str(actors), "--lag", str(lag)]
+        command += ["--actors", str(actors), "--lag", str(lag), "--set", f"arithmetic={arithmetic.mode()}"]
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:

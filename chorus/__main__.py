@@ -142,6 +142,9 @@ def build_parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure speed, every figure beside its limit")
     bench.add_argument("names", nargs="*", metavar="NAME", help="learner, actor, wire, broadcast, ledger, train, scale")
     bench.add_argument("--quick", action="store_true", help="a minute for all instead of ten; rougher figures")
+    bench.add_argument(
+        "--arithmetic", choices=["portable", "native"], default="portable", help="of all that is run (%(default)s)"
+    )
     shown = bench.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print JSON instead of tables")
     shown.add_argument("--markdown", action="store_true", help="print tables in Markdown")
@@ -246,7 +249,7 @@ def _later(module: str) -> Callable[[argparse.Namespace], int]:
     """The `run` of a module that is imported only then."""
 
     def run(options: argparse.Namespace) -> int:
-        arithmetic.pin()
+        arithmetic.pin(getattr(options, "arithmetic", "portable"))
         return int(importlib.import_module(module).run(options))
 
     return run
@@ -281,7 +284,7 @@ def _chaos(options: argparse.Namespace) -> int:
 
 
 def _actor(options: argparse.Namespace) -> int:
-    arithmetic.pin(os.environ.get(arithmetic.MODE, "portable"))
+    arithmetic.pin(arithmetic.mode())
     from actor.process import Settings, run
     from common import logs
 
@@ -337,7 +340,6 @@ def _settings(options: argparse.Namespace):  # type: ignore[no-untyped-def]  # C
         override(settings, assignment)
     config = configuration.check(settings)
     arithmetic.pin(config.arithmetic)
-    os.environ[arithmetic.MODE] = config.arithmetic
     return config
 
 

@@ -27,7 +27,7 @@ PORTABLE_KERNELS = {
 MODE = "CHORUS_ARITHMETIC"
 """The variable by which a process is told the mode of its run."""
 PINNED = "CHORUS_ARITHMETIC_PINNED"
-"""The variable in which `pin` notes what it set, for the processes started from this one."""
+"""The variable in which `pin` notes what it set, here and in the processes that this one was started from."""
 
 
 def pin(mode: str = "portable") -> None:
@@ -42,7 +42,13 @@ def pin(mode: str = "portable") -> None:
     if missing and loaded:
         raise RuntimeError(f"arithmetic must be pinned before {loaded[0]} is imported; import common.arithmetic first")
     os.environ.update(missing)
-    os.environ[PINNED] = ",".join(missing)
+    os.environ[PINNED] = ",".join(filter(None, [os.environ.get(PINNED), *missing]))
+    os.environ[MODE] = mode
+
+
+def mode() -> str:
+    """The mode that `pin` set, here or in the process that started this one; "portable" before."""
+    return os.environ.get(MODE, "portable")
 
 
 def environment_for(mode: str) -> dict[str, str]:

@@ -78,6 +78,13 @@ def test_arithmetic_is_pinned_before_numpy_or_not_at_all(monkeypatch: pytest.Mon
         arithmetic.pin()
 
 
+def test_a_process_started_from_a_pinned_one_can_still_leave_the_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(arithmetic.PINNED, "MKL_CBWR")
+    arithmetic.pin()  # as the child does: everything is set already
+    assert "MKL_CBWR" not in arithmetic.environment_for("native")
+    assert arithmetic.mode() == "portable"
+
+
 def test_what_was_pinned_is_left_out_of_another_modes_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(arithmetic.PINNED, "OPENBLAS_CORETYPE,MKL_CBWR")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
