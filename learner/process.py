@@ -24,6 +24,7 @@ from common.web import Web
 from common.weights import PolicyVersion, Tensors, check
 from learner.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
 from learner.coordinator import Coordinator, Progress
+from learner.heap import keep_freed_memory
 from learner.run_folder import RunFolder
 from learner.server import Server
 from learner.training import Training, first_version
@@ -117,6 +118,7 @@ async def serve(
         OSError: an address or the disk is.
     """
     torch.set_num_threads(1)
+    keep_freed_memory()
     environment = make(config.environment.spec)
     spec = environment.spec
     environment.close()
