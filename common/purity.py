@@ -114,9 +114,8 @@ def prove(
 
 def _beginning(environment: Environment, number: int, episodes: int) -> str:
     """How the proof's episodes begin after the `number`th of some other tasks, broken off after a step."""
-    with suppress(
-        Exception
-    ):  # a seed on which the environment raises fails its own task when it is played, not the proof
+    # A seed on which the environment raises fails its own task when it is played, not the proof.
+    with suppress(Exception):
         digest(environment, SEED + 2 + number, episodes, 1)
     return digest(environment, SEED, episodes, 0)
 
