@@ -15,6 +15,7 @@ from common import arithmetic, logs, metrics, timeline
 from common.credentials import NOTHING, Credentials
 from common.fingerprint import chorus_version
 from common.health import Health
+from common.heap import keep_freed_memory
 from common.web import Web
 
 log = logging.getLogger("chorus.actor")
@@ -53,6 +54,7 @@ def run(settings: Settings) -> int:
     Raises:
         Refused: the learner will not have this actor, or this actor will not play that environment.
     """
+    keep_freed_memory()
     registry = metrics.registry()
     exported = metrics.ActorMetrics(registry)
     exported.build.info({"version": chorus_version()})

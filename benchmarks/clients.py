@@ -30,6 +30,7 @@ from common.config import decode
 from common.credentials import NOTHING
 from common.environments import make
 from common.fingerprint import chorus_version, fingerprint
+from common.heap import keep_freed_memory
 from common.task import Purpose, Task
 from common.wire import read_message, read_task, trajectory_chunks
 from protos.chorus.v1 import rollout_pb2 as pb
@@ -190,6 +191,7 @@ def _own(number: int) -> tuple[str, int]:
 
 def main(arguments: list[str]) -> None:
     """Do what the command line says."""
+    keep_freed_memory()
     kind, port, *rest = arguments
     if kind == "send":
         report = send(int(port), int(rest[0]))

@@ -16,6 +16,7 @@ from benchmarks.machine import describe
 from benchmarks.measurement import Effort
 from benchmarks.report import Row, Table
 from common.errors import ChorusError
+from common.heap import keep_freed_memory
 
 NAMES = ("learner", "actor", "wire", "broadcast", "ledger", "train", "scale")
 Results = dict[str, list[Table]]
@@ -47,6 +48,7 @@ def bench(names: Sequence[str], effort: Effort, style: str, out: Path) -> int:
         if name not in NAMES:
             raise ChorusError(f"there is no benchmark {name!r}; there are {', '.join(NAMES)}")
     torch.set_num_threads(1)
+    keep_freed_memory()
     machine, results = describe(), dict[str, list[Table]]()
     began = time.monotonic()
     for name in names or NAMES:

@@ -19,12 +19,12 @@ from common.environments import make
 from common.errors import ConfigError, MalformedData, TrainingFault
 from common.fingerprint import chorus_version, fingerprint
 from common.health import Health
+from common.heap import keep_freed_memory
 from common.sharing import divide
 from common.web import Web
 from common.weights import PolicyVersion, Tensors, check
 from learner.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
 from learner.coordinator import Coordinator, Progress
-from learner.heap import keep_freed_memory
 from learner.run_folder import RunFolder
 from learner.server import Server
 from learner.training import Training, first_version

@@ -12,6 +12,7 @@ import traceback
 from typing import Any
 
 from common import arithmetic
+from common.heap import keep_freed_memory
 
 
 def do(job: dict[str, Any]) -> Any:
@@ -26,6 +27,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
+    keep_freed_memory()
     replies, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         try:
