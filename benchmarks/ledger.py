@@ -60,7 +60,7 @@ def _ledger(actors: int, effort: Effort) -> Row:
             state["update"] += 1
             state["actor"] = (first + width) % actors
 
-    heaps: list[list[tuple[float, int, Task]]] = [[], [], []]
+    heaps: list[list[tuple[float, int, Task]]] = [[], []]
     entries: dict[Task, dict[str, float]] = {}
 
     def limit() -> None:

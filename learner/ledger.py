@@ -55,7 +55,7 @@ class Counts:
         return self.issued == self.completed + self.repeated + self.failed + self.requeued + self.outstanding
 
 
-@dataclass
+@dataclass(slots=True)
 class ActorRecord:
     """What the ledger knows of one actor.
 
@@ -70,11 +70,11 @@ class ActorRecord:
     only_audits: bool = False
     auditor: bool = True
     leases: dict[Task, float] = field(default_factory=dict)
-    overdue: set[Task] = field(default_factory=set)
+    overdue: frozenset[Task] = frozenset()
     completed: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Entry:
     """One open task.
 
@@ -90,9 +90,14 @@ class _Entry:
     pending: bool = True
     done: bool = False
     late: bool = False
-    holders: set[str] = field(default_factory=set)
-    failures: list[str] = field(default_factory=list)
+    holders: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
     barred: str = ""
+
+
+_Alarm = tuple[float, bool, Task, str, float, float]
+"""When to look at a lease again, and for what: the time, whether the deadline or only lateness is due then, the task,
+the actor, when it was leased, its deadline. One at a time for each lease: most are over before the first."""
 
 
 class Ledger:
@@ -107,7 +112,7 @@ class Ledger:
         self._entries: dict[Task, _Entry] = {}
         self._open: dict[int, int] = {}
         self._pending: list[Task] = []
-        self._alarms: list[tuple[float, int, Task, str, float]] = []
+        self._alarms: list[_Alarm] = []
         self._late: list[Task] = []
 
     # -- tasks
@@ -182,13 +187,13 @@ class Ledger:
             return None
         entry = self._entries[task]
         entry.pending = entry.late = False
-        entry.holders.add(actor)
+        entry.holders += (actor,)
         record.leases[task] = now
         self.counts.issued += 1
         self.counts.outstanding += 1
         patience = self._patience(BACKUP_AFTER)
-        heapq.heappush(self._alarms, (now + patience, 0, task, actor, now))
-        heapq.heappush(self._alarms, (now + max(patience, self._patience(DEADLINE_AFTER)), 1, task, actor, now))
+        deadline = now + max(patience, self._patience(DEADLINE_AFTER))
+        heapq.heappush(self._alarms, (now + patience, False, task, actor, now, deadline))
         return task
 
     def complete(self, actor: str, task: Task, now: float) -> Verdict:
@@ -221,7 +226,7 @@ class Ledger:
         if not self.is_open(task):
             return Verdict.REPEATED
         entry = self._entries[task]
-        entry.failures.append(actor)
+        entry.failures += (actor,)
         self._release(actor, task)
         return Verdict.GIVEN_UP if len(entry.failures) >= FAILURES_ALLOWED else Verdict.RETRIED
 
@@ -244,7 +249,8 @@ class Ledger:
         if record is None or task not in record.leases:
             raise NotLeased(f"{actor!r} holds no lease on {task}")
         self.counts.outstanding -= 1
-        record.overdue.discard(task)
+        if record.overdue:
+            record.overdue -= {task}
         return record, record.leases.pop(task)
 
     def _release(self, actor: str, task: Task) -> bool:
@@ -252,7 +258,7 @@ class Ledger:
         entry = self._entries.get(task)
         if entry is None or entry.done:
             return False
-        entry.holders.discard(actor)
+        entry.holders = tuple(holder for holder in entry.holders if holder != actor)
         if entry.holders or entry.pending:
             return False
         entry.pending = True
@@ -295,13 +301,15 @@ class Ledger:
     def ring_alarms(self, now: float) -> None:
         """See which leases are late or past their deadline by now; leasing does it by itself."""
         while self._alarms and self._alarms[0][0] <= now:
-            _, deadline, task, actor, since = heapq.heappop(self._alarms)
+            _, deadline_due, task, actor, since, deadline = heapq.heappop(self._alarms)
             record, entry = self._actors.get(actor), self._entries.get(task)
             if record is None or record.leases.get(task) != since:
                 continue
-            if deadline:
-                record.overdue.add(task)
+            if deadline_due:
+                record.overdue |= {task}
                 self._release(actor, task)
-            elif entry is not None and not entry.done:
+                continue
+            heapq.heappush(self._alarms, (deadline, True, task, actor, since, deadline))
+            if entry is not None and not entry.done:
                 entry.late = True
                 heapq.heappush(self._late, task)
