@@ -323,6 +323,7 @@ class Coordinator:
             else:
                 self._early.append(trajectory)
         self._dispatcher.give_out()
+        await asyncio.sleep(0)  # what was given out is on its way before the record is written
         self.metrics.update_seconds.labels("step").observe(time.monotonic() - began)
         with span("record"):
             self._record(report, tasks)
