@@ -62,9 +62,7 @@ class Network:
         """The network of the policy whose tensors are named `spec.name/...`."""
         shapes = {name: draw.shape for name, draw in layout(spec, config).items()}
         flat = np.concatenate([np.asarray(tensors[f"{spec.name}/{name}"]).ravel() for name in shapes])
-        # Torch's own memory begins at 64 bytes, NumPy's anywhere: products round by where their weights lie.
-        aligned = torch.from_numpy(flat).clone().to(device)
-        return Network.of(spec, shapes, aligned, 4 * config.network.memory_width)
+        return Network.of(spec, shapes, torch.from_numpy(flat).to(device), 4 * config.network.memory_width)
 
     @staticmethod
     def of(spec: PolicySpec, shapes: dict[str, tuple[int, ...]], flat: Tensor, gates: int) -> Network:

@@ -23,6 +23,7 @@ from common.weights import PolicyVersion, Tensors, make
 from learner import gradient, optimiser, quality
 from learner.figures import Figures, add_figures, figures, mean_returns
 from learner.gradient import PolicySums
+from learner.kernels import choose_kernels
 from learner.network import Network, initialise
 from learner.optimiser import Clipped
 from learner.statistics import Statistics
@@ -97,6 +98,7 @@ class Training:
         Raises:
             ConfigError: the device is not there, or the weights do not fit the configuration.
         """
+        choose_kernels()
         self.config = config
         self.environment = environment
         self.update = update
