@@ -34,6 +34,8 @@ LEASES_ALLOWED = 4
 MESSAGES_PER_SECOND, MESSAGES_IN_RESERVE = 1000.0, 4000.0
 BEAT_SECONDS = 1.0
 SILENT_BEATS = 10
+LAST_WRITE_SECONDS = 5.0
+"""So long a stream that is to end waits for a message that is half sent: gRPC takes no status before."""
 ACTOR_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 Code = grpc.StatusCode
@@ -116,16 +118,19 @@ class Connection:
             for task in done:
                 task.result()
         finally:
-            for task in (writing, reading):
-                task.cancel()
-            await asyncio.gather(writing, reading, return_exceptions=True)
-            if self._ended.done():
-                self._ended.exception()
-            self._ended.cancel()
             if self._server.connections.get(self.name) is self:
                 del self._server.connections[self.name]
                 self._coordinator.leave(self.name)
                 log.info("actor left", extra={"actor": self.name})
+            if self._ended.done():
+                self._ended.exception()
+            self._ended.cancel()
+            reading.cancel()
+            self._outbox.clear()
+            self.finish()
+            await asyncio.wait({writing}, timeout=LAST_WRITE_SECONDS)
+            writing.cancel()
+            await asyncio.gather(writing, reading, return_exceptions=True)
 
     def beat(self) -> None:
         """Once a second: end a stream on which nothing comes, or whose actor gets no further.
