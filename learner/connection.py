@@ -8,24 +8,24 @@ import re
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
 from common.errors import Corrupted, MalformedData
-from common.fingerprint import chorus_version, first_difference
+from common.fingerprint import Fingerprint, chorus_version, first_difference
 from common.logs import printable
 from common.task import Task, version_for
 from common.weights import PolicyVersion
 from common.wire import TrajectoryAssembly, read_task, task_name
 from learner.allowance import Allowance
+from learner.coordinator import Coordinator
+from learner.frames import Frames
 from learner.ledger import NotLeased, Verdict
 from protos.chorus.v1 import rollout_pb2 as pb
-
-if TYPE_CHECKING:  # a connection is one of a server's
-    from learner.server import Server
 
 log = logging.getLogger("chorus.server")
 
@@ -50,22 +50,45 @@ class Unlawful(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class Contract:
+    """What all streams of a run share.
+
+    Attributes:
+        coordinator: of the run.
+        connections: the actors that have been greeted, by name.
+        frames: policy versions as messages.
+        welcome: the message that every stream begins with.
+        config_digest: SHA-256 of the configuration in it.
+        fingerprint: that an actor must have.
+        payload_limit: the most bytes that a trajectory can have.
+    """
+
+    coordinator: Coordinator
+    connections: dict[str, Connection]
+    frames: Frames
+    welcome: bytes
+    config_digest: bytes
+    fingerprint: Fingerprint
+    payload_limit: int
+
+
 class Connection:
     """One actor's stream: reads what it sends, and sends from a queue so that neither waits on the other."""
 
-    def __init__(self, server: Server, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+    def __init__(self, contract: Contract, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self.name = "unnamed"
         self.wanted = 0
         self.remark = ""
         self.heard = time.monotonic()
-        self._server = server
-        self._coordinator = server.coordinator
+        self._contract = contract
+        self._coordinator = contract.coordinator
         self._context = context
         self._outbox: deque[bytes | pb.ToActor] = deque()
         self._ready = asyncio.Event()
         self._finished = False
         self._sent: set[int] = set()
-        self._assembly = TrajectoryAssembly(server.limit)
+        self._assembly = TrajectoryAssembly(contract.payload_limit)
         self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_IN_RESERVE, self.heard)
         self._silent_beats = 0
         self._stuck_beats = 0
@@ -78,7 +101,7 @@ class Connection:
         """Have the actor play a task, after giving it the version if it has not got it."""
         self.wanted -= 1
         if policy.version not in self._sent:
-            for frame in self._server.frames.of(policy):
+            for frame in self._contract.frames.of(policy):
                 self.send(frame)
             self._sent.add(policy.version)
             keep = max(self._sent) - self._coordinator.config.lag
@@ -110,7 +133,7 @@ class Connection:
             Unlawful: the actor broke the contract.
         """
         self._coordinator.metrics.connections.inc()
-        self.send(self._server.welcome)
+        self.send(self._contract.welcome)
         writing = asyncio.create_task(self._write())
         reading = asyncio.create_task(self._read())
         try:
@@ -118,8 +141,8 @@ class Connection:
             for task in done:
                 task.result()
         finally:
-            if self._server.connections.get(self.name) is self:
-                del self._server.connections[self.name]
+            if self._contract.connections.get(self.name) is self:
+                del self._contract.connections[self.name]
                 self._coordinator.leave(self.name)
                 log.info("actor left", extra={"actor": self.name})
             if self._ended.done():
@@ -137,7 +160,7 @@ class Connection:
 
         Beats are counted, not seconds: while this process is stopped nothing can come, and nobody is to blame.
         """
-        if self.name not in self._server.connections or self._ended.done():
+        if self.name not in self._contract.connections or self._ended.done():
             return
         self._silent_beats += 1
         leases = len(self._coordinator.ledger.actors[self.name].leases)
@@ -216,9 +239,9 @@ class Connection:
                 "version",
                 f"the actor is Chorus {hello.version[:32]!r}, the learner Chorus {ours!r}; use the same version",
             )
-        if hello.config != self._server.config_digest:
+        if hello.config != self._contract.config_digest:
             raise Unlawful(Code.DATA_LOSS, "corrupted", "the welcome's configuration did not arrive as it was sent")
-        difference = first_difference(self._server.fingerprint, dict(hello.fingerprint))
+        difference = first_difference(self._contract.fingerprint, dict(hello.fingerprint))
         if difference and not self._coordinator.config.mixed_arithmetic:
             raise Unlawful(
                 Code.FAILED_PRECONDITION,
@@ -226,11 +249,11 @@ class Connection:
                 f"unlike arithmetic, so the run would not be reproducible: {difference[:2000]};"
                 " make them equal, or start the run with --mixed-arithmetic",
             )
-        if hello.actor in self._server.connections:
+        if hello.actor in self._contract.connections:
             raise Unlawful(Code.ALREADY_EXISTS, "name_taken", f"an actor named {hello.actor!r} is connected already")
         self.name = hello.actor
         self.remark = printable(hello.remark[:1000])
-        self._server.connections[self.name] = self
+        self._contract.connections[self.name] = self
         self._coordinator.join(self, hello.only_audits, auditor=not difference)
         log.info("actor joined", extra={"actor": self.name, "remark": self.remark})
         if hello.impure:

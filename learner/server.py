@@ -20,10 +20,9 @@ from common.channel import HEALTH, SERVER_OPTIONS, SERVICE, to_actor_bytes
 from common.credentials import Credentials, refuse_clear_text
 from common.environment import EnvironmentSpec
 from common.fingerprint import Fingerprint, chorus_version
-from common.weights import PolicyVersion
-from common.wire import weights_chunks
-from learner.connection import BEAT_SECONDS, Connection, Unlawful
+from learner.connection import BEAT_SECONDS, Connection, Contract, Unlawful
 from learner.coordinator import Coordinator
+from learner.frames import Frames
 from protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.server")
@@ -36,23 +35,6 @@ LOOP_SECONDS = 30.0
 Code = grpc.StatusCode
 
 
-class Frames:
-    """Messages that go to many actors, encoded once: a policy version's chunks, the same bytes objects for everyone."""
-
-    def __init__(self, keep: int) -> None:
-        self._keep = keep
-        self._frames: dict[int, list[bytes]] = {}
-
-    def of(self, policy: PolicyVersion) -> list[bytes]:
-        """A version's weights, ready to be sent."""
-        if policy.version not in self._frames:
-            chunks = weights_chunks(policy)
-            self._frames[policy.version] = [pb.ToActor(weights=chunk).SerializeToString() for chunk in chunks]
-            for old in sorted(self._frames)[: -self._keep]:
-                del self._frames[old]
-        return self._frames[policy.version]
-
-
 class Server:
     """All streams of one learner."""
 
@@ -60,16 +42,20 @@ class Server:
         """Serve the coordinator's run to actors with this fingerprint."""
         self.coordinator = coordinator
         self._credentials = credentials
-        self.fingerprint = fingerprint
         self.run = run
-        self.frames = Frames(coordinator.config.lag + 2)
         config = configuration.encode(coordinator.config)
-        self.config_digest = hashlib.sha256(config).digest()
-        self.welcome = pb.ToActor(
-            welcome=pb.Welcome(version=chorus_version(), run=run, config=config, sha256=self.config_digest)
-        ).SerializeToString()
-        self.limit = payload_limit(coordinator.environment, coordinator.config.episodes)
+        digest = hashlib.sha256(config).digest()
+        welcome = pb.Welcome(version=chorus_version(), run=run, config=config, sha256=digest)
         self.connections: dict[str, Connection] = {}
+        self._contract = Contract(
+            coordinator,
+            self.connections,
+            Frames(coordinator.config.lag + 2),
+            pb.ToActor(welcome=welcome).SerializeToString(),
+            digest,
+            fingerprint,
+            payload_limit(coordinator.environment, coordinator.config.episodes),
+        )
         self.refusals: dict[str, int] = {}
         self._streams: set[Connection] = set()
         self._beat = time.monotonic()
@@ -142,7 +128,7 @@ class Server:
         await self._server.stop(grace)
 
     async def _play(self, _: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        connection = Connection(self, context)
+        connection = Connection(self._contract, context)
         self._streams.add(connection)
         try:
             if len(self._streams) - len(self.connections) > STRANGERS_ALLOWED:

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from common.metrics import LearnerMetrics
-from learner.connection import Connection, Unlawful
+from learner.connection import Connection, Contract, Unlawful
+from learner.frames import Frames
 
 
 class Context:
@@ -34,11 +35,10 @@ class Context:
 def test_a_stream_is_ended_after_what_is_half_sent_and_before_what_is_not() -> None:
     async def end() -> None:
         metrics = LearnerMetrics(CollectorRegistry())
-        server = SimpleNamespace(
-            coordinator=SimpleNamespace(metrics=metrics), connections={}, limit=1000, welcome=b"welcome"
-        )
+        coordinator = cast(Any, SimpleNamespace(metrics=metrics))
+        contract = Contract(coordinator, {}, Frames(1), b"welcome", b"", {}, 1000)
         context = Context()
-        connection = Connection(cast(Any, server), cast(Any, context))
+        connection = Connection(contract, cast(Any, context))
         connection.send(b"before the welcome")
         with pytest.raises(Unlawful, match="first message must be hello"):
             await connection.serve()
