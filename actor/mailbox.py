@@ -24,11 +24,28 @@ from protos.chorus.v1 import rollout_pb2 as pb
 log = logging.getLogger("chorus.actor")
 
 
+class Broken(grpc.RpcError):
+    """The status that a stream broke with, without the stream."""
+
+    def __init__(self, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(f"{code.name}: {details}")
+        self._code = code
+        self._details = details
+
+    def code(self) -> grpc.StatusCode:
+        """Why, for programs."""
+        return self._code
+
+    def details(self) -> str:
+        """Why, for people."""
+        return self._details
+
+
 @dataclass(frozen=True)
 class Ended:
     """The stream is over."""
 
-    fault: grpc.RpcError | MalformedData | None
+    fault: Broken | MalformedData | None
 
 
 class Mailbox:
@@ -59,6 +76,7 @@ class Mailbox:
         self._outbox.put(None)
         self._call.cancel()
         self._reader.join()
+        del self._call  # see `_read`
 
     def send(self, message: pb.FromActor) -> None:
         """Have a message sent."""
@@ -92,9 +110,13 @@ class Mailbox:
             yield message
 
     def _read(self) -> None:
-        """gRPC's side: assemble weights, queue the rest. Ends with the stream."""
+        """gRPC's side: assemble weights, queue the rest. Ends with the stream.
+
+        gRPC raises the stream itself, which is let go of here and in `__exit__`: whoever drops it takes its lock, and
+        when this process ends a thread of gRPC may be stopped for good with that lock in hand.
+        """
         weights = WeightsAssembly()
-        fault: grpc.RpcError | MalformedData | None = None
+        fault: Broken | MalformedData | None = None
         try:
             for data in self._call:
                 message = read_message(data)
@@ -114,7 +136,10 @@ class Mailbox:
                     self._inbox.put(message.welcome)
                 elif kind == "task":
                     self._inbox.put(message.task)
-        except (grpc.RpcError, MalformedData) as broken:
+        except grpc.RpcError as stream:
+            fault = Broken(stream.code(), stream.details() or "")
+            stream.__traceback__ = None  # of frames that hold the stream
+        except MalformedData as broken:
             fault = broken
         finally:
             self.broken.set()
