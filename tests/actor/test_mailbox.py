@@ -1,7 +1,7 @@
 """A stream is let go of when its mailbox is closed, not when the process ends.
 
-gRPC's stream takes its own lock when it is dropped, and at the end of a process a thread of gRPC may have been stopped for
-good with that lock in hand.
+gRPC's stream takes its own lock when it is dropped, and at the end of a process a thread of gRPC may have been stopped
+for good with that lock in hand.
 """
 
 from __future__ import annotations
