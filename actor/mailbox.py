@@ -24,8 +24,8 @@ from protos.chorus.v1 import rollout_pb2 as pb
 log = logging.getLogger("chorus.actor")
 
 
-class Broken(grpc.RpcError):
-    """The status that a stream broke with, without the stream."""
+class StreamLost(grpc.RpcError):
+    """The status that a stream ended with, without the stream."""
 
     def __init__(self, code: grpc.StatusCode, details: str) -> None:
         super().__init__(f"{code.name}: {details}")
@@ -45,7 +45,7 @@ class Broken(grpc.RpcError):
 class Ended:
     """The stream is over."""
 
-    fault: Broken | MalformedData | None
+    fault: StreamLost | MalformedData | None
 
 
 class Mailbox:
@@ -116,7 +116,7 @@ class Mailbox:
         when this process ends a thread of gRPC may be stopped for good with that lock in hand.
         """
         weights = WeightsAssembly()
-        fault: Broken | MalformedData | None = None
+        fault: StreamLost | MalformedData | None = None
         try:
             for data in self._call:
                 message = read_message(data)
@@ -137,7 +137,7 @@ class Mailbox:
                 elif kind == "task":
                     self._inbox.put(message.task)
         except grpc.RpcError as stream:
-            fault = Broken(stream.code(), stream.details() or "")
+            fault = StreamLost(stream.code(), stream.details() or "")
             stream.__traceback__ = None  # of frames that hold the stream
         except MalformedData as broken:
             fault = broken

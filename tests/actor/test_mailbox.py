@@ -16,7 +16,7 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from actor.mailbox import Broken, Ended, Mailbox
+from actor.mailbox import StreamLost, Ended, Mailbox
 from common import channel
 from common.credentials import NOTHING
 from common.metrics import ActorMetrics
@@ -59,5 +59,5 @@ def test_a_closed_mailbox_leaves_no_stream(play: Any) -> None:
         server.stop(None).wait()
     assert isinstance(ended, Ended)
     if play is breaks_off:
-        assert isinstance(ended.fault, Broken)
+        assert isinstance(ended.fault, StreamLost)
         assert (ended.fault.code(), ended.fault.details()) == (grpc.StatusCode.ABORTED, "enough")
