@@ -16,7 +16,7 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from actor.mailbox import StreamLost, Ended, Mailbox
+from actor.mailbox import Ended, Mailbox, StreamLost
 from common import channel
 from common.credentials import NOTHING
 from common.metrics import ActorMetrics
