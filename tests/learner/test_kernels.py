@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-import torch
+from torch.backends import mkl
 
 NOTES = """
 import ctypes
@@ -42,7 +42,7 @@ print(note.value)
 """
 
 
-@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="this torch has no MKL")
+@pytest.mark.skipif(not mkl.is_available(), reason="this torch has no MKL")  # type: ignore[no-untyped-call]
 def test_the_vector_functions_are_chosen_once_a_training_stands() -> None:
     at_first, ready, in_use = map(int, subprocess.check_output([sys.executable, "-c", NOTES], text=True).split())
     assert at_first == -1
