@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from common.errors import ConfigError
 from common.schedule import Schedule, extremes
+from common.settings import explain, refuse_infinite
 
 if TYPE_CHECKING:  # this module decides about arithmetic, so it is read before NumPy may be
     from common.environment import EnvironmentSpec
@@ -309,7 +309,7 @@ def check(settings: dict[str, Any]) -> Config:
     try:
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as fault:
-        raise ConfigError(_explain(str(fault), settings)) from fault
+        raise ConfigError(explain(str(fault), settings)) from fault
 
 
 def _refuse_unknown(settings: dict[str, Any], section: type[msgspec.Struct], prefix: str) -> None:
@@ -324,26 +324,7 @@ def _refuse_unknown(settings: dict[str, Any], section: type[msgspec.Struct], pre
                 raise ConfigError(f"{prefix}{key} is a section: write {prefix}{key}.NAME, not {prefix}{key}={value!r}")
             _refuse_unknown(value, kind, f"{prefix}{key}.")
         else:
-            _refuse_infinite(value, f"{prefix}{key}")
-
-
-def _refuse_infinite(value: Any, place: str) -> None:
-    """No setting means anything when it is a NaN or an infinity, schedules' included."""
-    if isinstance(value, float) and not isfinite(value):
-        raise ConfigError(f"{place} is {value}: expected a finite number")
-    if isinstance(value, dict | list | tuple):
-        for part in value.values() if isinstance(value, dict) else value:
-            _refuse_infinite(part, place)
-
-
-def _explain(fault: str, settings: dict[str, Any]) -> str:
-    """msgspec says `Expected ... - at `$.section.key``: name the setting and its value."""
-    message, _, place = fault.partition(" - at `$")
-    path = place.strip("`.").split("[")[0].split(".") if place.strip("`.") else []
-    value: Any = settings
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return f"{'.'.join(path)} is {value!r}: {message[0].lower()}{message[1:]}" if path else message
+            refuse_infinite(value, f"{prefix}{key}")
 
 
 def resolve(config: Config, environment: EnvironmentSpec) -> Config:
@@ -401,19 +382,3 @@ def decode(data: bytes) -> Config:
         return msgspec.json.decode(data, type=Config)
     except msgspec.MsgspecError as fault:
         raise ConfigError(f"the learner's configuration cannot be read: {fault}") from fault
-
-
-def differences(ours: Config, theirs: Config) -> list[str]:
-    """The settings in which two configurations differ, as `section.key: ours, theirs`."""
-    return list(_differences(to_dict(ours), to_dict(theirs), ""))
-
-
-def _differences(ours: Any, theirs: Any, path: str) -> list[str]:
-    if ours == theirs:
-        return []
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        keys = sorted(ours.keys() | theirs.keys())
-        return [
-            line for key in keys for line in _differences(ours.get(key), theirs.get(key), f"{path}.{key}".strip("."))
-        ]
-    return [f"{path}: {ours!r}, {theirs!r}"]

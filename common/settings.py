@@ -1,8 +1,12 @@
-"""Settings as people write them, in YAML and as `key=value`: plain dicts, which `common/config.py` then checks."""
+"""Settings as plain values: read from YAML and `key=value`, complained of by name, compared.
+
+What they mean, and which of them there are, is `common/config.py`'s.
+"""
 
 from __future__ import annotations
 
 import re
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +69,38 @@ def override(settings: dict[str, Any], assignment: str) -> None:
         if not isinstance(place, dict):
             raise ConfigError(f"--set {assignment!r}: {section!r} is a value, not a section")
     place[key] = scalar(text)
+
+
+def refuse_infinite(value: Any, place: str) -> None:
+    """No setting means anything when it is a NaN or an infinity, schedules' included.
+
+    Raises:
+        ConfigError: one is; `place` names it.
+    """
+    if isinstance(value, float) and not isfinite(value):
+        raise ConfigError(f"{place} is {value}: expected a finite number")
+    if isinstance(value, dict | list | tuple):
+        for part in value.values() if isinstance(value, dict) else value:
+            refuse_infinite(part, place)
+
+
+def explain(fault: str, settings: dict[str, Any]) -> str:
+    """msgspec says `Expected ... - at `$.section.key``: name the setting and its value."""
+    message, _, place = fault.partition(" - at `$")
+    path = place.strip("`.").split("[")[0].split(".") if place.strip("`.") else []
+    value: Any = settings
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return f"{'.'.join(path)} is {value!r}: {message[0].lower()}{message[1:]}" if path else message
+
+
+def differences(ours: Any, theirs: Any, path: str = "") -> list[str]:
+    """Where settings differ, as `section.key: ours, theirs`; `path` is the section that they are of."""
+    if ours == theirs:
+        return []
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        keys = sorted(ours.keys() | theirs.keys())
+        return [
+            line for key in keys for line in differences(ours.get(key), theirs.get(key), f"{path}.{key}".strip("."))
+        ]
+    return [f"{path}: {ours!r}, {theirs!r}"]

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from math import ceil, nan
 from typing import Any
 
+import msgspec
+
 from common.config import Config
 from common.environment import EnvironmentSpec
 from common.errors import Corrupted, GradientFault, TrainingFault
@@ -291,16 +293,15 @@ class Coordinator:
                 raise self._fault
             if self._stop.is_set():
                 return False
-            if self.ledger.batch_ready(update) and self._count(self._sums, update) == self.config.tasks:
+            if (
+                self.ledger.batch_ready(update)
+                and sum(task.update == update for task in self._sums) == self.config.tasks
+            ):
                 self.metrics.update_seconds.labels("batch").observe(time.monotonic() - began)
                 return True
             self._changed.clear()
             with span("waiting for the batch", track="batch"):
                 await self._changed.wait()
-
-    @staticmethod
-    def _count(of: dict[Task, TaskSums], update: int) -> int:
-        return sum(task.update == update for task in of)
 
     async def _update(self) -> None:
         """Apply the batch, make the next version known, open the next batch, write the record."""
@@ -354,13 +355,8 @@ class Coordinator:
         if self._saved == self.training.update:
             return
         metrics_bytes, batches_bytes = self._folder.record_lengths()
-        counters = Counters(
-            update=self.training.update,
-            env_steps=self._counters.env_steps,
-            agent_steps=self._counters.agent_steps,
-            seconds=self._counters.seconds,
-            metrics_bytes=metrics_bytes,
-            batches_bytes=batches_bytes,
+        counters = msgspec.structs.replace(
+            self._counters, update=self.training.update, metrics_bytes=metrics_bytes, batches_bytes=batches_bytes
         )
         checkpoint = Checkpoint(counters, dict(self.training.versions), self.training.optimiser_state)
         await self._in_thread(

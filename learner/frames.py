@@ -1,4 +1,4 @@
-"""Policy versions as the messages that carry them to actors, encoded once for all."""
+"""Policy versions as the messages that carry them to actors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from protos.chorus.v1 import rollout_pb2 as pb
 
 
 class Frames:
-    """Messages that go to many actors, encoded once: a policy version's chunks, the same bytes objects for everyone."""
+    """The newest versions' messages, each encoded once: the same bytes objects for every actor."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep

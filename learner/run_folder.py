@@ -26,7 +26,7 @@ from common import config as configuration
 from common.config import Config
 from common.errors import ConfigError, RunFolderError
 from common.fingerprint import Fingerprint, first_difference
-from common.settings import read
+from common.settings import differences, read
 from common.weights import PolicyVersion
 from learner.checkpoint import write_aside
 
@@ -124,7 +124,8 @@ class RunFolder:
     def _continue(self, path: Path, config: Config, fingerprint: Fingerprint) -> str:
         about = read_about(self.path)
         before = read_config(self.path)
-        changed = configuration.differences(before, msgspec.structs.replace(config, updates=before.updates))
+        wanted = msgspec.structs.replace(config, updates=before.updates)
+        changed = differences(configuration.to_dict(before), configuration.to_dict(wanted))
         if changed:
             raise ConfigError(
                 f"{self.path} holds another run; settings that differ (there, here): {'; '.join(changed)}."

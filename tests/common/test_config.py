@@ -11,11 +11,11 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.config import Config, check, decode, differences, encode, resolve, to_dict
+from common.config import Config, check, decode, encode, resolve, to_dict
 from common.environment import AgentSpec, EnvironmentSpec
 from common.errors import ConfigError
 from common.schedule import Schedule
-from common.settings import override, read, scalar
+from common.settings import differences, override, read, scalar
 
 
 def team(agents: int = 3, **kind: Any) -> EnvironmentSpec:
@@ -215,7 +215,7 @@ def test_a_configuration_comes_back_the_same_from_yaml_and_from_the_wire(config:
     for whole in (config, resolve(config, team())):
         assert decode(encode(whole)) == whole
         assert check(scalar(yaml.safe_dump(to_dict(whole), sort_keys=False))) == whole
-        assert differences(whole, decode(encode(whole))) == []
+        assert differences(to_dict(whole), to_dict(decode(encode(whole)))) == []
 
 
 def test_bytes_that_are_no_configuration_are_refused() -> None:
@@ -227,7 +227,7 @@ def test_bytes_that_are_no_configuration_are_refused() -> None:
 def test_differences_are_named_with_both_values() -> None:
     ours = check({"seed": 1, "loss": {"discount": 0.9}, "sharing": {"mode": "groups", "groups": {"a": "*"}}})
     theirs = check({"seed": 2, "loss": {"discount": 0.9}, "reward": {"team": {"kind": "linear", "start": 1.0}}})
-    found = differences(ours, theirs)
+    found = differences(to_dict(ours), to_dict(theirs))
     assert "seed: 1, 2" in found and "sharing.mode: 'groups', 'all'" in found
     assert "sharing.groups.a: '*', None" in found
     assert any(line.startswith("reward.team: None, {") for line in found)

@@ -6,11 +6,11 @@ in a thousand starts, too rarely for a test to wait for.
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 
 import pytest
-from torch.backends import mkl
 
 NOTES = """
 import ctypes
@@ -42,7 +42,7 @@ print(note.value)
 """
 
 
-@pytest.mark.skipif(not mkl.is_available(), reason="this torch has no MKL")  # type: ignore[no-untyped-call]
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="torch has MKL on x86-64 alone")
 def test_the_vector_functions_are_chosen_once_a_training_stands() -> None:
     at_first, ready, in_use = map(int, subprocess.check_output([sys.executable, "-c", NOTES], text=True).split())
     assert at_first == -1
