@@ -96,11 +96,11 @@ RULES := deploy/kubernetes/overlays/monitoring/rules.yaml
 
 .PHONY: derived
 derived: $(STAMP) $(GENERATED)
-	$(BIN)/python -m common.metrics_page >docs/metrics.md
+	$(BIN)/python -m chorus.common.monitoring.metrics_page >docs/metrics.md
 	{ printf '%s\n' '# ../../../prometheus/rules.yml for the Prometheus operator: `make derived` writes it.' 'apiVersion: monitoring.coreos.com/v1' \
 	  'kind: PrometheusRule' 'metadata: { name: chorus }' 'spec:'; sed '/./s/^/  /' deploy/prometheus/rules.yml; } >$(RULES)
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) build dist chorus.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .ci/tools $(GENERATED) $(GENERATED:.py=.pyi)
+	rm -rf $(VENV) build dist chorus_marl.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .ci/tools $(GENERATED) $(GENERATED:.py=.pyi)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

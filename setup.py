@@ -24,7 +24,6 @@ class BuildProtos(Command):
         from grpc_tools import protoc
 
         sources = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("protos/**/*.proto"))
-        # From the root, so that generated imports read `from protos.chorus.v1 import …`.
         if sources and protoc.main(["protoc", f"-I{ROOT}", f"--python_out={ROOT}", f"--pyi_out={ROOT}", *sources]) != 0:
             raise SystemExit("protoc refused " + ", ".join(sources))
 

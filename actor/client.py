@@ -18,25 +18,26 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from actor.mailbox import Ended, Mailbox
-from actor.rollout import Player
-from actor.watchdog import Watchdog
-from common import channel, logs
-from common import config as configuration
-from common.config import Config
-from common.credentials import NOTHING, Credentials
-from common.environments import make
-from common.environments.permitted import permit
-from common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
-from common.fingerprint import chorus_version, fingerprint
-from common.metrics import ActorMetrics
-from common.purity import prove
-from common.sharing import divide
-from common.task import Purpose, Task
-from common.timeline import span
-from common.trajectory import Trajectory, validate
-from common.wire import read_task, task_name, trajectory_chunks
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.actor.mailbox import Ended, Mailbox
+from chorus.actor.rollout import Player
+from chorus.actor.watchdog import Watchdog
+from chorus.common.environments import make
+from chorus.common.environments.checks.purity import prove
+from chorus.common.environments.permitted import permit
+from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
+from chorus.common.monitoring.metrics import ActorMetrics
+from chorus.common.monitoring.timeline import span
+from chorus.common.policy.sharing import divide
+from chorus.common.process import logs
+from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Trajectory, validate
+from chorus.common.transport import channel
+from chorus.common.transport.credentials import NOTHING, Credentials
+from chorus.common.transport.wire import read_task, task_name, trajectory_chunks
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.actor")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from common.environment import FloatArray
-from common.layout import KERNEL, STRIDE
+from chorus.common.environments.interface import FloatArray
+from chorus.common.policy.layout import KERNEL, STRIDE
 
 
 def convolve(pictures: FloatArray, weight: FloatArray, bias: FloatArray) -> FloatArray:

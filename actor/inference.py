@@ -1,9 +1,9 @@
 """The shared recurrent policy in NumPy: encoder, LSTM cell, head, for many rows at once.
 
 A row is one agent of one episode; rows come last here, `[unit, row]`, so that each gate is one stretch of memory. The
-learner's torch network (`learner/network.py`) computes the same numbers from the same tensors; tests and the metric of
-policy agreement hold one to the other. NumPy, because one step of 96 rows costs less here than in torch, and because an
-actor without torch is small and starts at once.
+learner's torch network (`learner/gradient/network.py`) computes the same numbers from the same tensors; tests and the
+metric of policy agreement hold one to the other. NumPy, because one step of 96 rows costs less here than in torch, and
+because an actor without torch is small and starts at once.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from actor.convolution import convolve
-from common.environment import BoolArray, FloatArray
-from common.sharing import PolicySpec
-from common.weights import Tensors
+from chorus.actor.convolution import convolve
+from chorus.common.environments.interface import BoolArray, FloatArray
+from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.weights import Tensors
 
 Rows = NDArray[np.intp]
 

@@ -14,12 +14,12 @@ from types import TracebackType
 
 import grpc
 
-from common import channel
-from common.errors import MalformedData
-from common.metrics import ActorMetrics
-from common.weights import PolicyVersion
-from common.wire import WeightsAssembly, read_message, read_task
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.common.errors import MalformedData
+from chorus.common.monitoring.metrics import ActorMetrics
+from chorus.common.policy.weights import PolicyVersion
+from chorus.common.transport import channel
+from chorus.common.transport.wire import WeightsAssembly, read_message, read_task
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.actor")
 

@@ -10,13 +10,14 @@ import threading
 from dataclasses import dataclass
 from types import FrameType
 
-from actor.client import Actor, OtherArithmetic, default_name
-from common import arithmetic, logs, metrics, timeline
-from common.credentials import NOTHING, Credentials
-from common.fingerprint import chorus_version
-from common.health import Health
-from common.heap import keep_freed_memory
-from common.web import Web
+from chorus.actor.client import Actor, OtherArithmetic, default_name
+from chorus.common.monitoring import metrics, timeline
+from chorus.common.monitoring.health import Health
+from chorus.common.monitoring.web import Web
+from chorus.common.process import arithmetic, logs, program
+from chorus.common.process.fingerprint import chorus_version
+from chorus.common.process.heap import keep_freed_memory
+from chorus.common.transport.credentials import NOTHING, Credentials
 
 log = logging.getLogger("chorus.actor")
 
@@ -89,9 +90,7 @@ def run(settings: Settings) -> int:
         actor.run()
     except OtherArithmetic as other:
         log.info("starting anew", extra={"arithmetic": other.mode})
-        os.execve(
-            sys.executable, [sys.executable, "-m", "chorus", *sys.argv[1:]], arithmetic.environment_for(other.mode)
-        )
+        os.execve(sys.executable, program.command(*sys.argv[1:]), arithmetic.environment_for(other.mode))
     finally:
         timeline.stop()
         for beside in (web, health):

@@ -8,15 +8,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from actor.inference import Inference
-from actor.sampling import sample, sample_gaussian, squash
-from common.environment import ActionArray, BoolArray, Environment, EnvironmentSpec, FloatArray, Frame, Outcome
-from common.errors import EnvironmentFault
-from common.seeding import action_stream, environment_stream
-from common.sharing import PolicySpec
-from common.task import Task
-from common.trajectory import Trajectory
-from common.weights import PolicyVersion, Tensors
+from chorus.actor.inference import Inference
+from chorus.actor.sampling import sample, sample_gaussian, squash
+from chorus.common.environments.interface import (
+    ActionArray,
+    BoolArray,
+    Environment,
+    EnvironmentSpec,
+    FloatArray,
+    Frame,
+    Outcome,
+)
+from chorus.common.errors import EnvironmentFault
+from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.weights import PolicyVersion, Tensors
+from chorus.common.tasks.seeding import action_stream, environment_stream
+from chorus.common.tasks.task import Task
+from chorus.common.tasks.trajectory import Trajectory
 
 STEPS_AT_FIRST = 64
 DRAWN_AHEAD = 32
@@ -62,7 +70,7 @@ class Player:
             on_frame: called when the environment shows a new state, for those who film it.
 
         Raises:
-            EnvironmentFault: the environment breaks the rules of `common.environment`.
+            EnvironmentFault: the environment breaks the rules of `chorus.common.environments.interface`.
         """
         spec = self.environment.spec
         tensors = policy.tensors()

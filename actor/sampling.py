@@ -7,8 +7,8 @@ from math import log, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from common.environment import BoolArray, FloatArray
-from common.errors import EnvironmentFault
+from chorus.common.environments.interface import BoolArray, FloatArray
+from chorus.common.errors import EnvironmentFault
 
 
 def sample(

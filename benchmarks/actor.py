@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from actor.inference import Inference
-from actor.sampling import sample
-from benchmarks.measurement import Effort, medians, seconds_each
-from benchmarks.report import Column, Row, Table
-from benchmarks.scene import Scene
-from benchmarks.stages import Stages, measure_stages
-from common.errors import EnvironmentFault
-from common.task import Purpose, Task
-from common.wire import trajectory_chunks
+from chorus.actor.inference import Inference
+from chorus.actor.sampling import sample
+from chorus.benchmarks.measurement import Effort, medians, seconds_each
+from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene
+from chorus.benchmarks.stages import Stages, measure_stages
+from chorus.common.errors import EnvironmentFault
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.transport.wire import trajectory_chunks
 
 INFERENCE_COLUMNS = (
     Column("lstm", "LSTM", "d"),

@@ -12,13 +12,13 @@ from typing import Any
 import grpc.aio
 import numpy as np
 
-from benchmarks.loopback import Sink, finish_client, raw_server, real_server, start_client
-from benchmarks.measurement import Effort, seconds_each
-from benchmarks.report import Column, Row, Table
-from benchmarks.scene import Scene
-from common.task import Purpose, Task
-from common.weights import PolicyVersion, make
-from common.wire import WeightsAssembly, weights_chunks
+from chorus.benchmarks.loopback import Sink, finish_client, raw_server, real_server, start_client
+from chorus.benchmarks.measurement import Effort, seconds_each
+from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene
+from chorus.common.policy.weights import PolicyVersion, make
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.transport.wire import WeightsAssembly, weights_chunks
 
 COLUMNS = (
     Column("megabytes", "MB", "d"),

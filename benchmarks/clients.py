@@ -1,4 +1,4 @@
-"""The other side of the network benchmarks, as a program: `python -m benchmarks.clients KIND PORT …`; JSON comes out.
+"""The other side of the network benchmarks; prints JSON: `python -m chorus.benchmarks.clients KIND PORT …`
 
 send PORT COUNT                 one actor that encodes and sends a trajectory over and over
 send-raw PORT COUNT SPEC K      the same bytes over a raw stream
@@ -24,16 +24,16 @@ from typing import Any, cast
 import grpc
 import grpc.aio
 
-from benchmarks.material import made_trajectory
-from common.channel import CLIENT_OPTIONS, PLAY, open_channel
-from common.config import decode
-from common.credentials import NOTHING
-from common.environments import make
-from common.fingerprint import chorus_version, fingerprint
-from common.heap import keep_freed_memory
-from common.task import Purpose, Task
-from common.wire import read_message, read_task, trajectory_chunks
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.benchmarks.material import made_trajectory
+from chorus.common.environments import make
+from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.process.heap import keep_freed_memory
+from chorus.common.settings.config import decode
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.transport.channel import CLIENT_OPTIONS, PLAY, open_channel
+from chorus.common.transport.credentials import NOTHING
+from chorus.common.transport.wire import read_message, read_task, trajectory_chunks
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 RAW = "raw.Raw"
 """The service whose one method, `Move`, moves bytes as they are."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks.machine import product_rate, shaped_rate
-from benchmarks.measurement import Effort, medians, seconds_each
-from benchmarks.report import Column, Row, Table
-from benchmarks.scene import Scene, ragged
-from common.layout import layout
-from common.trajectory import Trajectory
-from learner import gradient
-from learner.training import TaskSums
+from chorus.benchmarks.machine import product_rate, shaped_rate
+from chorus.benchmarks.measurement import Effort, medians, seconds_each
+from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene, ragged
+from chorus.common.policy.layout import layout
+from chorus.common.tasks.trajectory import Trajectory
+from chorus.learner.gradient import reinforce as gradient
+from chorus.learner.update.training import TaskSums
 
 COLUMNS = (
     Column("lstm", "LSTM", "d"),

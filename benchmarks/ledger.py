@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import heapq
 
-from benchmarks.measurement import Effort, medians
-from benchmarks.report import Column, Row, Table
-from common.task import Purpose, Task
-from learner.ledger import Ledger
+from chorus.benchmarks.measurement import Effort, medians
+from chorus.benchmarks.report import Column, Row, Table
+from chorus.common.tasks.task import Purpose, Task
+from chorus.learner.tasks.ledger import Ledger
 
 COLUMNS = (
     Column("actors", "actors", ",d"),

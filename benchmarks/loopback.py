@@ -1,14 +1,13 @@
 """The real gRPC server on loopback with nothing behind it, and a raw one beside it that moves the same bytes.
 
-Clients run in processes of their own (`python -m benchmarks.clients`), since both sides of a connection in one Python
-would wait for each other.
+Clients run in processes of their own (`python -m chorus.benchmarks.clients`), since both sides of a connection in one
+Python would wait for each other.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,18 +15,19 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from benchmarks.clients import FIRST, RAW
-from benchmarks.scene import Scene
-from common import metrics
-from common.channel import SERVER_OPTIONS
-from common.credentials import NOTHING
-from common.fingerprint import fingerprint
-from common.task import Task
-from common.trajectory import Trajectory
-from learner.coordinator import Coordinator
-from learner.dispatcher import Subscriber
-from learner.ledger import Ledger, Verdict
-from learner.server import Server
+from chorus.benchmarks.clients import FIRST, RAW
+from chorus.benchmarks.scene import Scene
+from chorus.common.monitoring import metrics
+from chorus.common.process import program
+from chorus.common.process.fingerprint import fingerprint
+from chorus.common.tasks.task import Task
+from chorus.common.tasks.trajectory import Trajectory
+from chorus.common.transport.channel import SERVER_OPTIONS
+from chorus.common.transport.credentials import NOTHING
+from chorus.learner.coordinator import Coordinator
+from chorus.learner.service.server import Server
+from chorus.learner.tasks.dispatcher import Subscriber
+from chorus.learner.tasks.ledger import Ledger, Verdict
 
 
 class Sink(Coordinator):
@@ -103,7 +103,7 @@ async def client(kind: str, *arguments: object) -> dict[str, float]:
 
 async def start_client(kind: str, *arguments: object) -> asyncio.subprocess.Process:
     """Start a client process."""
-    command = [sys.executable, "-m", "benchmarks.clients", kind, *map(str, arguments)]
+    command = program.module_command("chorus.benchmarks.clients", kind, *arguments)
     return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.measurement import Effort, seconds_each
-from benchmarks.report import Row
-from common import arithmetic
+from chorus.benchmarks.measurement import Effort, seconds_each
+from chorus.benchmarks.report import Row
+from chorus.common.process import arithmetic
 
 
 def describe() -> Row:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.environment import EnvironmentSpec
-from common.task import Task
-from common.trajectory import Trajectory
+from chorus.common.environments.interface import EnvironmentSpec
+from chorus.common.tasks.task import Task
+from chorus.common.tasks.trajectory import Trajectory
 
 
 def made_trajectory(environment: EnvironmentSpec, episodes: int, task: Task, version: int = 0) -> Trajectory:

@@ -14,20 +14,20 @@ from math import ceil, inf
 from pathlib import Path
 from statistics import quantiles
 
-from benchmarks.loopback import finish_client, start_client
-from benchmarks.machine import proportional_set_size
-from benchmarks.material import made_trajectory
-from benchmarks.measurement import Effort, seconds_each
-from benchmarks.report import Column, Row, Table
-from benchmarks.scene import Scene
-from benchmarks.simulation import Simulation, Swarm
-from benchmarks.stages import Stages, measure_stages
-from common import config as configuration
-from common.task import Purpose, Task
-from common.wire import trajectory_chunks
-from learner.coordinator import Progress
-from learner.process import Listening, Serving, serve
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.benchmarks.loopback import finish_client, start_client
+from chorus.benchmarks.machine import proportional_set_size
+from chorus.benchmarks.material import made_trajectory
+from chorus.benchmarks.measurement import Effort, seconds_each
+from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene
+from chorus.benchmarks.simulation import Simulation, Swarm
+from chorus.benchmarks.stages import Stages, measure_stages
+from chorus.common.settings import config as configuration
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.transport.wire import trajectory_chunks
+from chorus.learner.coordinator import Progress
+from chorus.learner.process import Listening, Serving, serve
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 SWARM_COLUMNS = (
     Column("actors", "actors", ",d"),

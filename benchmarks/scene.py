@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from actor.rollout import Player
-from common import config as configuration
-from common.config import Config, resolve
-from common.environment import Environment, EnvironmentSpec
-from common.environments import make
-from common.settings import override
-from common.sharing import PolicySpec, divide
-from common.task import Purpose, Task
-from common.trajectory import Trajectory
-from common.weights import PolicyVersion
-from learner.training import Training, first_version
+from chorus.actor.rollout import Player
+from chorus.common.environments import make
+from chorus.common.environments.interface import Environment, EnvironmentSpec
+from chorus.common.policy.sharing import PolicySpec, divide
+from chorus.common.policy.weights import PolicyVersion
+from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config, resolve
+from chorus.common.settings.plain import override
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Trajectory
+from chorus.learner.update.training import Training, first_version
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The real ledger among simulated actors: a seeded discrete-event simulation of a whole run, without a network.
 
 Actors differ in speed, vary from task to task, die, hang and join; the learner has gradient workers and takes a step
-when its batch is whole. What decides (who plays what, when a late task is given again) is `learner/ledger.py` itself;
-around it stands, event for event, what the coordinator and the client do.
+when its batch is whole. What decides (who plays what, when a late task is given again) is `learner/tasks/ledger.py`
+itself; around it stands, event for event, what the coordinator and the client do.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from statistics import median
 
 import numpy as np
 
-from actor.client import ASK_AT
-from common.task import Purpose, Task
-from learner.coordinator import TICK_SECONDS
-from learner.ledger import Ledger, Verdict
+from chorus.actor.client import ASK_AT
+from chorus.common.tasks.task import Purpose, Task
+from chorus.learner.coordinator import TICK_SECONDS
+from chorus.learner.tasks.ledger import Ledger, Verdict
 
 AHEAD_BY_ARRIVAL = 5
 

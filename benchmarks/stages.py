@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from actor.inference import Inference
-from actor.sampling import sample, sample_gaussian
-from benchmarks.measurement import Effort, medians
-from benchmarks.scene import Scene
-from common.environment import ActionArray
-from common.seeding import environment_stream
-from common.task import Purpose, Task
-from learner.distribution import categorical, squashed_gaussian
-from learner.lives import pack
+from chorus.actor.inference import Inference
+from chorus.actor.sampling import sample, sample_gaussian
+from chorus.benchmarks.measurement import Effort, medians
+from chorus.benchmarks.scene import Scene
+from chorus.common.environments.interface import ActionArray
+from chorus.common.tasks.seeding import environment_stream
+from chorus.common.tasks.task import Purpose, Task
+from chorus.learner.gradient.distribution import categorical, squashed_gaussian
+from chorus.learner.gradient.lives import pack
 
 
 @dataclass(frozen=True)

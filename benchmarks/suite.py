@@ -12,11 +12,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.machine import describe
-from benchmarks.measurement import Effort
-from benchmarks.report import Row, Table
-from common.errors import ChorusError
-from common.heap import keep_freed_memory
+from chorus.benchmarks.machine import describe
+from chorus.benchmarks.measurement import Effort
+from chorus.benchmarks.report import Row, Table
+from chorus.common.errors import ChorusError
+from chorus.common.process.heap import keep_freed_memory
 
 NAMES = ("learner", "actor", "wire", "broadcast", "ledger", "train", "scale")
 Results = dict[str, list[Table]]

@@ -6,20 +6,19 @@ import csv
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.machine import cores, proportional_set_size
-from benchmarks.measurement import Effort
-from benchmarks.report import Column, Row, Table
-from benchmarks.scene import Scene
-from benchmarks.stages import Stages, measure_stages
-from common import arithmetic
-from common.errors import EnvironmentFault
-from common.settings import read
+from chorus.benchmarks.machine import cores, proportional_set_size
+from chorus.benchmarks.measurement import Effort
+from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene
+from chorus.benchmarks.stages import Stages, measure_stages
+from chorus.common.errors import EnvironmentFault
+from chorus.common.process import arithmetic, program
+from chorus.common.settings.plain import read
 
 COLUMNS = (
     Column("environment", "environment"),
@@ -98,7 +97,7 @@ def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) ->
     """A run that is stopped after some seconds; the rate is that of the updates in between, whatever they met."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        command = [sys.executable, "-m", "chorus", "train", "--config", str(SPREAD), "--out", str(out)]
+        command = program.command("train", "--config", SPREAD, "--out", out)
         command += ["--env", scene.config.environment.spec, "--updates", str(FOR_EVER)]
         command += ["--actors", str(actors), "--lag", str(lag), "--set", f"arithmetic={arithmetic.mode()}"]
         began = time.monotonic()

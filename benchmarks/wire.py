@@ -9,16 +9,16 @@ from typing import Any
 
 import grpc.aio
 
-from benchmarks.loopback import client, raw_server, real_server
-from benchmarks.machine import copy_rate
-from benchmarks.material import made_trajectory
-from benchmarks.measurement import Effort, seconds_each
-from benchmarks.report import Column, Row, Table
-from benchmarks.scene import Scene
-from common.task import Purpose, Task
-from common.trajectory import digest, validate
-from common.wire import TrajectoryAssembly, trajectory_chunks
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.benchmarks.loopback import client, raw_server, real_server
+from chorus.benchmarks.machine import copy_rate
+from chorus.benchmarks.material import made_trajectory
+from chorus.benchmarks.measurement import Effort, seconds_each
+from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import digest, validate
+from chorus.common.transport.wire import TrajectoryAssembly, trajectory_chunks
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 COLUMNS = (
     Column("episodes", "K", "d"),

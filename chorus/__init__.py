@@ -1,4 +1,5 @@
-"""What a person types and looks at: the `chorus` command, training on this machine, evaluation, plots and films.
+"""Chorus: trains a team of agents with one shared recurrent policy, on as many machines as there are.
 
-Not here: anything that training itself depends on. Start reading at `__main__.py`.
+The rooms `actor`, `common`, `learner`, `protos`, `studies` and `benchmarks` stand at the top of the repository and are
+parts of this package by links. Beside them: `commands` (what a person types) and what the commands do.
 """

@@ -12,7 +12,7 @@ class ConfigError(ChorusError):
 
 
 class EnvironmentFault(ChorusError):
-    """An environment cannot be made, or broke the rules of `common.environment`."""
+    """An environment cannot be made, or broke the rules of `chorus.common.environments.interface`."""
 
 
 class MalformedData(ChorusError):

@@ -20,26 +20,26 @@ from typing import Any
 
 import msgspec
 
-from common.config import Config
-from common.environment import EnvironmentSpec
-from common.errors import Corrupted, GradientFault, TrainingFault
-from common.metrics import LearnerMetrics
-from common.task import Purpose, Task
-from common.timeline import span, spanned
-from common.trajectory import Trajectory, digest, validate
-from learner import record
-from learner.audit import Audits, Run, audit_of
-from learner.checkpoint import Checkpoint, Counters, save_checkpoint
-from learner.dispatcher import Dispatcher, Subscriber
-from learner.figures import Figures, add_figures, figures, mean_returns
-from learner.ledger import Ledger, NotLeased, Verdict
-from learner.run_folder import RunFolder
-from learner.training import TaskSums, Training, UpdateReport
+from chorus.common.environments.interface import EnvironmentSpec
+from chorus.common.errors import Corrupted, GradientFault, TrainingFault
+from chorus.common.monitoring.metrics import LearnerMetrics
+from chorus.common.monitoring.timeline import span, spanned
+from chorus.common.settings.config import Config
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Trajectory, digest, validate
+from chorus.learner.storage import record
+from chorus.learner.storage.checkpoint import Checkpoint, Counters, save_checkpoint
+from chorus.learner.storage.run_folder import RunFolder
+from chorus.learner.tasks.audit import Audits, Run, audit_of
+from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
+from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
+from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
+from chorus.learner.update.training import TaskSums, Training, UpdateReport
 
 log = logging.getLogger("chorus.learner")
 
 TICK_SECONDS = 0.1
-REMARKS_KEPT = 8
+REASONS_KEPT = 8
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Coordinator:
         self.ledger = Ledger(config.learner.task_timeout)
         self.metrics = metrics
         self.refused = 0
-        self.remarks = folder.remarks
+        self.irreproducible = folder.irreproducible
         self.audits = Audits(config.seed, config.audit.share, self.ledger)
         self.last_progress = time.monotonic()
         self.state = "waiting for actors"
@@ -82,7 +82,7 @@ class Coordinator:
         self._on_update = on_update
         self._dispatcher = Dispatcher(self.ledger, training.version_for, metrics)
         self._sums: dict[Task, TaskSums] = {}
-        self._evaluated: dict[Task, Figures] = {}
+        self._evaluated: dict[Task, EpisodeTotals] = {}
         self._players: dict[Task, tuple[str, str]] = {}
         self._early: list[Trajectory] = []
         self._changed = asyncio.Event()
@@ -151,16 +151,16 @@ class Coordinator:
     def _replay(self, update: int, index: int | str = "J") -> str:
         return f"chorus replay {self._folder.path} --update {update} --task {index}"
 
-    def doubt(self, remark: str) -> None:
+    def mark_irreproducible(self, reason: str) -> None:
         """Something makes this run impossible to reproduce: say so wherever the run is told of."""
-        if remark not in self.remarks and len(self.remarks) < REMARKS_KEPT:
-            log.warning("the run is not reproducible", extra={"why": remark})
-            self._folder.remark(remark)
+        if reason not in self.irreproducible and len(self.irreproducible) < REASONS_KEPT:
+            log.warning("the run is not reproducible", extra={"why": reason})
+            self._folder.mark_irreproducible(reason)
 
     @property
     def reproducible(self) -> bool:
         """Whether the same command would give the same weights."""
-        return not self.remarks
+        return not self.irreproducible
 
     async def receive(self, name: str, trajectory: Trajectory, announced: str) -> Verdict:
         """An actor played a task, and said what digest its trajectory has.
@@ -195,7 +195,7 @@ class Coordinator:
             if self.ledger.actors[name].auditor and self.audits.consider(Run(name, hashed, trajectory)):
                 self._dispatcher.give_out()
             if task.purpose is Purpose.EVALUATION:
-                self._evaluated[task] = figures(trajectory, self.environment, self.config)
+                self._evaluated[task] = episode_totals(trajectory, self.environment, self.config)
                 self._changed.set()
             elif task.update == self.training.update:
                 self._spawn(self._differentiate(trajectory))
@@ -213,7 +213,7 @@ class Coordinator:
             "audit failed",
             extra={"task": str(found.task), "first": found.first, "second": found.second, "difference": found.where},
         )
-        self.doubt(f"audit: {found}")
+        self.mark_irreproducible(f"audit: {found}")
         if self.config.audit.stop:
             self._stop_for(TrainingFault(f"audit: {found}; the environment or one of these hosts draws on its own"))
 
@@ -333,7 +333,7 @@ class Coordinator:
 
     def _record(self, report: UpdateReport, tasks: list[Task]) -> None:
         now = time.monotonic()
-        counters, total = self._counters, report.figures
+        counters, total = self._counters, report.totals
         rate = total.agent_steps / max(now - self._last_update, 1e-9)
         self._last_update = now
         self._counters = Counters(
@@ -343,7 +343,7 @@ class Coordinator:
             seconds=now - self._began,
         )
         evaluations = [self._evaluated.pop(task) for task in tasks if task.purpose is Purpose.EVALUATION]
-        evaluation = mean_returns(add_figures(evaluations), self.config, report.update)[2] if evaluations else None
+        evaluation = mean_returns(add_totals(evaluations), self.config, report.update)[2] if evaluations else None
         row = record.row(report, self._counters, rate, evaluation)
         self._folder.add(row, record.batch(report.update, {task: self._players.pop(task) for task in tasks}))
         self._progressed()

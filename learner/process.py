@@ -12,23 +12,24 @@ from pathlib import Path
 import msgspec
 import torch
 
-from common import logs, metrics
-from common.config import Config, resolve
-from common.credentials import NOTHING, Credentials
-from common.environments import make
-from common.errors import ConfigError, MalformedData, TrainingFault
-from common.fingerprint import chorus_version, fingerprint
-from common.health import Health
-from common.heap import keep_freed_memory
-from common.sharing import divide
-from common.web import Web
-from common.weights import PolicyVersion, Tensors, check
-from learner.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
-from learner.coordinator import Coordinator, Progress
-from learner.run_folder import RunFolder
-from learner.server import Server
-from learner.training import Training, first_version
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.common.environments import make
+from chorus.common.errors import ConfigError, MalformedData, TrainingFault
+from chorus.common.monitoring import metrics
+from chorus.common.monitoring.health import Health
+from chorus.common.monitoring.web import Web
+from chorus.common.policy.sharing import divide
+from chorus.common.policy.weights import PolicyVersion, Tensors, check
+from chorus.common.process import logs
+from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.process.heap import keep_freed_memory
+from chorus.common.settings.config import Config, resolve
+from chorus.common.transport.credentials import NOTHING, Credentials
+from chorus.learner.coordinator import Coordinator, Progress
+from chorus.learner.service.server import Server
+from chorus.learner.storage.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
+from chorus.learner.storage.run_folder import RunFolder
+from chorus.learner.update.training import Training, first_version
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.learner")
 

@@ -18,13 +18,13 @@ GPU_ONLY = re.compile(r"nvidia-|cuda-|triton$")
 
 
 def resolve(extras: str, constraints: Path | None) -> dict[str, str]:
-    """Name → version of all that `pip install chorus[extras]` would install into an empty environment."""
+    """Name → version of all that `pip install chorus-marl[extras]` would install into an empty environment."""
     hold = ["--constraint", str(constraints)] if constraints else []
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-qq"]
     report = [*pip, "install", "--dry-run", "--ignore-installed", "--report", "-", *hold, f"{HERE.parent}{extras}"]
     answer = json.loads(subprocess.run(report, check=True, stdout=subprocess.PIPE).stdout)
     found = {item["metadata"]["name"]: item["metadata"]["version"] for item in answer["install"]}
-    return {name: version.split("+")[0] for name, version in found.items() if name != "chorus"}
+    return {name: version.split("+")[0] for name, version in found.items() if name != "chorus-marl"}
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
         path = HERE / f"{lock}.txt"
         found = resolve(extras, None if lock == "dev" else HERE / "dev.txt")
         pins = [f"{name}=={found[name]}\n" for name in sorted(found, key=str.lower) if not GPU_ONLY.match(name.lower())]
-        header = f"# All that chorus{extras} needs, exactly. Made by `make lock` from pyproject.toml.\n"
+        header = f"# All that chorus-marl{extras} needs, exactly. Made by `make lock` from pyproject.toml.\n"
         path.write_text(header + "".join(pins))
         print(f"{path.name}: {len(pins)} packages")
 

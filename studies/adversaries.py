@@ -10,27 +10,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from actor.rollout import Player
-from common import config as configuration
-from common.environment import Environment
-from common.environments import make
-from common.environments.spread import CONTACT_DISTANCE
-from common.errors import TrainingFault
-from common.sharing import PolicySpec, divide
-from common.task import Purpose, Task
-from common.weights import PolicyVersion, Tensors
-from common.weights import make as make_version
-from learner.training import first_version
-from studies.crew import Job
-from studies.interval import Interval, difference, interval
-from studies.run import Json, train
-from studies.study import BASE, QUICK, TRIAL_SEEDS, Work, merge
+from chorus.actor.rollout import Player
+from chorus.common.environments import make
+from chorus.common.environments.interface import Environment
+from chorus.common.environments.spread import CONTACT_DISTANCE
+from chorus.common.errors import TrainingFault
+from chorus.common.policy.sharing import PolicySpec, divide
+from chorus.common.policy.weights import PolicyVersion, Tensors
+from chorus.common.policy.weights import make as make_version
+from chorus.common.settings import config as configuration
+from chorus.common.tasks.task import Purpose, Task
+from chorus.learner.update.training import first_version
+from chorus.studies.crew import Job
+from chorus.studies.interval import Interval, difference, interval
+from chorus.studies.run import Json, train
+from chorus.studies.study import BASE, QUICK, TRIAL_SEEDS, Work, merge
 
 SIDES = {"chasers": "chaser_*", "runners": "runner_*"}
 SHARING: dict[str, Json] = {"groups": {"mode": "groups", "groups": SIDES}, "all": {"mode": "all"}}
 RATES = (2e-3, 5e-3, 1e-2)
 SETTINGS: Json = merge(
-    BASE, {"environment": {"spec": "studies.worlds:tag"}, "reward": {"individual": 1.0, "team": 0.0}, "updates": 100}
+    BASE,
+    {"environment": {"spec": "chorus.studies.worlds:tag"}, "reward": {"individual": 1.0, "team": 0.0}, "updates": 100},
 )
 EPISODES = 256
 
@@ -42,7 +43,7 @@ def measure(work: Work, quick: bool) -> Json:
     grid = [(sharing, rate) for sharing in SHARING for rate in RATES]
     jobs = [
         Job(
-            "studies.adversaries:trial",
+            "chorus.studies.adversaries:trial",
             {"settings": _settings(settings, sharing, rate, TRIAL_SEEDS + seed), "episodes": episodes},
         )
         for sharing, rate in grid
@@ -53,7 +54,7 @@ def measure(work: Work, quick: bool) -> Json:
     matches = work(
         [
             Job(
-                "studies.adversaries:match",
+                "chorus.studies.adversaries:match",
                 {
                     "settings": {name: _settings(settings, name, rates[name], seed) for name in SHARING},
                     "episodes": episodes,

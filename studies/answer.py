@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from studies import baselines, curves, lag, memory, reduction, rewards, sharing, variance
-from studies.run import Json
-from studies.study import Study
+from chorus.studies import baselines, curves, lag, memory, reduction, rewards, sharing, variance
+from chorus.studies.run import Json
+from chorus.studies.study import Study
 
 STUDIES: dict[str, Study] = {
     "sharing": sharing.STUDY,

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from studies import answer, page
-from studies.answer import STUDIES
-from studies.crew import Crew, Job
-from studies.run import Json
+from chorus.studies import answer, page
+from chorus.studies.answer import STUDIES
+from chorus.studies.crew import Crew, Job
+from chorus.studies.run import Json
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
-import sys
 from collections.abc import Collection
 from pathlib import Path
+
+from chorus.common.process import program
 
 EPISODES = 100
 """Fresh episodes that a trained policy is measured by."""
@@ -34,5 +35,5 @@ def parse(parser: argparse.ArgumentParser, names: Collection[str]) -> argparse.N
 
 def chorus(*words: str) -> str:
     """What a `chorus` command prints."""
-    done = subprocess.run([sys.executable, "-m", "chorus", *words], check=True, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(program.command(*words), check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import queue
 import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from common.errors import ChorusError
+from chorus.common.errors import ChorusError
+from chorus.common.process import program
 
 
 class StudyFault(ChorusError):
@@ -21,7 +21,7 @@ class StudyFault(ChorusError):
 
 @dataclass(frozen=True)
 class Job:
-    """A function of a module, such as `studies.run:curve`, and its arguments as plain JSON values."""
+    """A function of a module, such as `chorus.studies.run:curve`, and its arguments as plain JSON values."""
 
     call: str
     arguments: dict[str, Any]
@@ -35,7 +35,10 @@ class Crew:
         self._idle: queue.SimpleQueue[subprocess.Popen[str]] = queue.SimpleQueue()
         self._processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "studies.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                program.module_command("chorus.studies.worker"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
             )
             for _ in range(workers)
         ]

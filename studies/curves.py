@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from studies.interval import Interval, difference, interval
-from studies.run import Json
-from studies.study import weighted
+from chorus.studies.interval import Interval, difference, interval
+from chorus.studies.run import Json
+from chorus.studies.study import weighted
 
 COLOURS = ("#08519c", "#e6550d", "#31a354", "#756bb1", "#8c6d31", "#d6336c", "#17becf", "#636363")
 DASHES = ("-", "--", "-.", ":")

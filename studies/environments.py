@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from studies.configs import EPISODES, chorus, command_line, parse
+from chorus.studies.configs import EPISODES, chorus, command_line, parse
 
 PAGE = Path("docs/results.md")
 BEGIN, END = "<!-- environments: begin -->", "<!-- environments: end -->"
@@ -89,7 +89,7 @@ def measure(folder: Path, side: Side) -> dict[str, Any]:
 def write_table(out: Path) -> None:
     """Put the table of all runs that were measured into the page."""
     lines = [
-        f"100 episodes each; `python -m studies.environments`, {date.today().isoformat()},"
+        f"100 episodes each; `python -m chorus.studies.environments`, {date.today().isoformat()},"
         f" {len(os.sched_getaffinity(0))} cores (shared with other work: the seconds are no benchmark).",
         "",
         "| config | environment steps | seconds | whose return | untrained | trained | beyond |",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from studies import curves
-from studies.run import Json
-from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies import curves
+from chorus.studies.run import Json
+from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
 SCALE = Scale(updates=100, rates=(2e-3, 5e-3, 1e-2), evaluations=10)
 LAGS = (1, 2, 4)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from studies import curves
-from studies.run import Json
-from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies import curves
+from chorus.studies.run import Json
+from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
 SCALE = Scale(updates=160, rates=(5e-3, 1e-2, 2e-2))
 SEEN = 4
 HIDDEN, SHOWN = f"landmarks seen in the first {SEEN} steps only", "landmarks always seen"
 ARMS: dict[str, Json] = {"LSTM": {"network": {"memory": "lstm"}}, "no memory": {"network": {"memory": "none"}}}
 PANELS = [
-    Panel(HIDDEN, ARMS, {"environment": {"spec": f"studies.worlds:blind?agents=2&steps=20&seen={SEEN}"}}),
-    Panel(SHOWN, ARMS, {"environment": {"spec": "studies.worlds:blind?agents=2&steps=20&seen=21"}}),
+    Panel(HIDDEN, ARMS, {"environment": {"spec": f"chorus.studies.worlds:blind?agents=2&steps=20&seen={SEEN}"}}),
+    Panel(SHOWN, ARMS, {"environment": {"spec": "chorus.studies.worlds:blind?agents=2&steps=20&seen=21"}}),
 ]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from studies import curves
-from studies.run import Json
-from studies.study import Study
+from chorus.studies import curves
+from chorus.studies.run import Json
+from chorus.studies.study import Study
 
 
 def write(name: str, study: Study, results: Json, out: Path) -> Path:

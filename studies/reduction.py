@@ -6,9 +6,9 @@ from math import isfinite
 
 from matplotlib.figure import Figure
 
-from studies import curves
-from studies.run import Json
-from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies import curves
+from chorus.studies.run import Json
+from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
 RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0, 30.0)
 SCALE = Scale(updates=40, rates=RATES, evaluations=5, trials=1)
@@ -25,7 +25,7 @@ def panels() -> list[Panel]:
             f"{label}, {'no clip' if clip is None else f'clip at norm {clip:g}'}",
             arms,
             {
-                "environment": {"spec": "studies.worlds:batteries?agents=3"},
+                "environment": {"spec": "chorus.studies.worlds:batteries?agents=3"},
                 "task": {"episodes": 12},
                 "optimiser": {"name": name, "clip": clip},
             },

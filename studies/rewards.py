@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from studies import curves
-from studies.run import Json
-from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies import curves
+from chorus.studies.run import Json
+from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
 SCALE = Scale(updates=80, rates=(2e-3, 5e-3, 1e-2))
 DENSE, HARD = "spread: team reward dense", "sparse: team reward hard to find"
@@ -21,7 +21,7 @@ def panels(updates: int) -> list[Panel]:
     }
     return [
         Panel(DENSE, arms, {"environment": {"spec": "spread?agents=3"}}),
-        Panel(HARD, arms, {"environment": {"spec": "studies.worlds:sparse?agents=2"}}, individual=0.0, team=1.0),
+        Panel(HARD, arms, {"environment": {"spec": "chorus.studies.worlds:sparse?agents=2"}}, individual=0.0, team=1.0),
     ]
 
 

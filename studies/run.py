@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from actor.rollout import Player
-from common import config as configuration
-from common.config import Config
-from common.environments import make
-from common.errors import TrainingFault
-from common.sharing import divide
-from common.task import Purpose, Task
-from learner.figures import figures, mean_returns
-from learner.training import Training, UpdateReport, first_version
+from chorus.actor.rollout import Player
+from chorus.common.environments import make
+from chorus.common.errors import TrainingFault
+from chorus.common.policy.sharing import divide
+from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config
+from chorus.common.tasks.task import Purpose, Task
+from chorus.learner.update.episode_totals import episode_totals, mean_returns
+from chorus.learner.update.training import Training, UpdateReport, first_version
 
 Json = dict[str, Any]
 
@@ -79,7 +79,7 @@ def train(
             report = update(training, player)
             spent.seconds += time.process_time() - began
             spent.updates += 1
-            spent.env_steps += report.figures.env_steps
+            spent.env_steps += report.totals.env_steps
             spent.reports.append(report)
     finally:
         environment.close()
@@ -108,7 +108,7 @@ def curve(settings: Json, every: int, episodes: int) -> Json:
 
     def on_evaluation(training: Training, player: Player, spent: Spent) -> None:
         task = Task(spent.updates, Purpose.EVALUATION, 0)
-        played = figures(player.play(training.current, task, episodes), training.environment, training.config)
+        played = episode_totals(player.play(training.current, task, episodes), training.environment, training.config)
         individual, team, _ = mean_returns(played, training.config, 0)
         values = {
             "updates": spent.updates,

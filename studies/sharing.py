@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from studies import adversaries, curves
-from studies.run import Json
-from studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies import adversaries, curves
+from chorus.studies.run import Json
+from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
 SCALE = Scale(updates=80, rates=(2e-3, 5e-3, 1e-2))
 SHARED, IDENTIFIED, OWN = "one policy", "one policy with agent ids", "a policy per agent"

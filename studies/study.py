@@ -20,8 +20,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from studies.crew import Job
-from studies.run import Json
+from chorus.studies.crew import Job
+from chorus.studies.run import Json
 
 Work = Callable[[Sequence[Job]], list[Any]]
 """Does jobs and returns their results in order: `Crew.do`, or whoever watches it."""
@@ -138,7 +138,7 @@ def _curves(runs: Sequence[tuple[Panel, str, float, int]], scale: Scale, work: W
     every = max(1, scale.updates // scale.evaluations)
     jobs = [
         Job(
-            "studies.run:curve",
+            "chorus.studies.run:curve",
             {"settings": settings(panel, arm, scale, rate, seed), "every": every, "episodes": scale.episodes},
         )
         for panel, arm, rate, seed in runs

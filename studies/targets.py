@@ -23,9 +23,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from chorus.plot import smooth
-from chorus.record import read_metrics
-from studies.configs import EPISODES, chorus, command_line, parse
+from chorus.runs.plot import smooth
+from chorus.runs.record import read_metrics
+from chorus.studies.configs import EPISODES, chorus, command_line, parse
 
 PAGE, PICTURES = Path("docs/results.md"), Path("docs/results")
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
@@ -103,7 +103,7 @@ def reached(folder: Path, target: Target) -> Reached:
 def write(out: Path) -> None:
     """Put the table and the pictures of all that was measured into the page."""
     lines = [
-        f"{EPISODES} fresh episodes a seed, by the sampling policy; `python -m studies.targets NAME`,"
+        f"{EPISODES} fresh episodes a seed, by the sampling policy; `python -m chorus.studies.targets NAME`,"
         f" {date.today().isoformat()}, {len(os.sched_getaffinity(0))} cores.",
         "",
         "| config | target | return: median (each seed) | environment steps | seconds | reached |",

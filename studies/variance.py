@@ -10,21 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from actor.rollout import Player
-from common import config as configuration
-from common.environments import make
-from common.sharing import divide
-from common.task import Purpose, Task
-from learner.training import TaskSums, Training
-from studies.crew import Job
-from studies.interval import Interval, interval
-from studies.run import Json, train
-from studies.study import BASE, QUICK, Study, Work, merge
+from chorus.actor.rollout import Player
+from chorus.common.environments import make
+from chorus.common.policy.sharing import divide
+from chorus.common.settings import config as configuration
+from chorus.common.tasks.task import Purpose, Task
+from chorus.learner.update.training import TaskSums, Training
+from chorus.studies.crew import Job
+from chorus.studies.interval import Interval, interval
+from chorus.studies.run import Json, train
+from chorus.studies.study import BASE, QUICK, Study, Work, merge
 
 Values = NDArray[np.float64]
 
 REWARDS = {"individual": (1.0, 0.0), "team": (0.0, 1.0), "mixed": (0.5, 0.5)}
-WORLDS = {"spread": "spread?agents=8", "weather": "studies.worlds:weather?agents=8"}
+WORLDS = {"spread": "spread?agents=8", "weather": "chorus.studies.worlds:weather?agents=8"}
 BASELINES = ("none", "leave_one_out")
 SUBSETS = 24
 """At most so many choices of m agents are averaged over."""
@@ -47,7 +47,7 @@ def measure(work: Work, quick: bool) -> Json:
     seeds = 2 if quick else 5
     jobs = [
         Job(
-            "studies.variance:one_seed",
+            "chorus.studies.variance:one_seed",
             merge(size, {"seed": seed, "settings": {"environment": {"spec": spec}}}),
         )
         for spec in WORLDS.values()

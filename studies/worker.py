@@ -1,6 +1,6 @@
 """A process that does one job after another, alone and in one thread: a line of JSON in, a line of JSON out.
 
-A job names a function of a module and its arguments: `{"call": "studies.run:curve", "arguments": {...}}`.
+A job names a function of a module and its arguments: `{"call": "chorus.studies.run:curve", "arguments": {...}}`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sys
 import traceback
 from typing import Any
 
-from common import arithmetic
-from common.heap import keep_freed_memory
+from chorus.common.process import arithmetic
+from chorus.common.process.heap import keep_freed_memory
 
 
 def do(job: dict[str, Any]) -> Any:

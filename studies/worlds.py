@@ -1,6 +1,6 @@
 """The worlds that studies need beside `spread`: its agents and landmarks, with something withheld, ended or paid for.
 
-Each is a factory for `environment.spec`, such as `studies.worlds:blind?agents=2`.
+Each is a factory for `environment.spec`, such as `chorus.studies.worlds:blind?agents=2`.
 
     blind      landmarks are seen only in the first steps, so that a policy must remember; agents pay as in `sparse`
     batteries  lives end after random numbers of steps, so that they are of unequal length; agents pay as in `sparse`
@@ -16,8 +16,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from common.environment import ActionArray, EnvironmentSpec, FloatArray, Frame, Outcome
-from common.environments.spread import CONTACT_DISTANCE, Spread
+from chorus.common.environments.interface import ActionArray, EnvironmentSpec, FloatArray, Frame, Outcome
+from chorus.common.environments.spread import CONTACT_DISTANCE, Spread
 
 PACKAGE = "chorus-studies 1"  # to be counted up whenever the numbers that an episode yields change
 COVERED = 0.3
@@ -64,7 +64,7 @@ class Blind(_Variant):
     """
 
     def __init__(self, agents: int, steps: int, seen: int) -> None:
-        super().__init__(f"studies.worlds:blind?agents={agents}&steps={steps}&seen={seen}", agents, steps)
+        super().__init__(f"chorus.studies.worlds:blind?agents={agents}&steps={steps}&seen={seen}", agents, steps)
         self._seen = seen
         self._step = 0
 
@@ -95,7 +95,7 @@ class Batteries(_Variant):
     """
 
     def __init__(self, agents: int, steps: int, least: int) -> None:
-        super().__init__(f"studies.worlds:batteries?agents={agents}&steps={steps}&least={least}", agents, steps)
+        super().__init__(f"chorus.studies.worlds:batteries?agents={agents}&steps={steps}&least={least}", agents, steps)
         self._least = least
         self._step = 0
         self._charge = np.zeros((0, agents), np.int64)
@@ -132,7 +132,7 @@ class Sparse(_Variant):
     """The team is paid 1 a step while all landmarks are covered; an agent pays how far the nearest landmark is."""
 
     def __init__(self, agents: int, steps: int) -> None:
-        super().__init__(f"studies.worlds:sparse?agents={agents}&steps={steps}", agents, steps)
+        super().__init__(f"chorus.studies.worlds:sparse?agents={agents}&steps={steps}", agents, steps)
 
     def step(self, actions: ActionArray) -> Outcome:
         """Step, and pay otherwise."""
@@ -152,7 +152,7 @@ class Weather(_Variant):
     """
 
     def __init__(self, agents: int, steps: int) -> None:
-        super().__init__(f"studies.worlds:weather?agents={agents}&steps={steps}", agents, steps)
+        super().__init__(f"chorus.studies.worlds:weather?agents={agents}&steps={steps}", agents, steps)
         self._wind = np.zeros((0, 2))
 
     def reset(self, episodes: int, generator: np.random.Generator) -> Frame:
@@ -177,7 +177,7 @@ class Tag(_Variant):
     """
 
     def __init__(self, steps: int) -> None:
-        super().__init__(f"studies.worlds:tag?steps={steps}", 3, steps)
+        super().__init__(f"chorus.studies.worlds:tag?steps={steps}", 3, steps)
         names = ("chaser_0", "runner_0", "runner_1")
         agents = tuple(
             replace(agent, name=name, observation_shape=(8,))
@@ -214,25 +214,25 @@ class Tag(_Variant):
 
 
 def blind(agents: int = 2, steps: int = 25, seen: int = 1) -> Blind:
-    """`studies.worlds:blind?agents=2&steps=25&seen=1`."""
+    """`chorus.studies.worlds:blind?agents=2&steps=25&seen=1`."""
     return Blind(agents, steps, seen)
 
 
 def batteries(agents: int = 3, steps: int = 25, least: int = 5) -> Batteries:
-    """`studies.worlds:batteries?agents=3&steps=25&least=5`."""
+    """`chorus.studies.worlds:batteries?agents=3&steps=25&least=5`."""
     return Batteries(agents, steps, least)
 
 
 def sparse(agents: int = 2, steps: int = 25) -> Sparse:
-    """`studies.worlds:sparse?agents=2&steps=25`."""
+    """`chorus.studies.worlds:sparse?agents=2&steps=25`."""
     return Sparse(agents, steps)
 
 
 def weather(agents: int = 8, steps: int = 25) -> Weather:
-    """`studies.worlds:weather?agents=8&steps=25`."""
+    """`chorus.studies.worlds:weather?agents=8&steps=25`."""
     return Weather(agents, steps)
 
 
 def tag(steps: int = 25) -> Tag:
-    """`studies.worlds:tag?steps=25`."""
+    """`chorus.studies.worlds:tag?steps=25`."""
     return Tag(steps)

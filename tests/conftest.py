@@ -1,6 +1,6 @@
 """Every test process does its arithmetic as Chorus's own processes do; set before anything imports NumPy."""
 
-from common import arithmetic
+from chorus.common.process import arithmetic
 
 arithmetic.pin()
 

@@ -15,13 +15,13 @@ from math import atanh, log, tanh
 
 import numpy as np
 
-from common.config import Config
-from common.environment import BoolArray, FloatArray
-from common.sharing import PolicySpec
-from common.trajectory import Trajectory
-from common.weights import Tensors
-from learner.network import initialise
-from learner.statistics import Statistics
+from chorus.common.environments.interface import BoolArray, FloatArray
+from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.weights import Tensors
+from chorus.common.settings.config import Config
+from chorus.common.tasks.trajectory import Trajectory
+from chorus.learner.gradient.network import initialise
+from chorus.learner.gradient.running_statistics import Statistics
 from tests.playground import Game, Script, ScriptedTeam, settings, write_script
 
 THIRD = -log(3.0)

@@ -11,17 +11,26 @@ import torch
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from actor.rollout import Player
-from common import config as configuration
-from common.config import Config
-from common.environment import ActionArray, AgentSpec, BoolArray, EnvironmentSpec, FloatArray, Frame, IntArray, Outcome
-from common.sharing import PolicySpec, divide
-from common.task import Purpose, Task
-from common.trajectory import Trajectory
-from common.weights import PolicyVersion, Tensors, make
-from learner import gradient
-from learner.network import Network, initialise
-from learner.statistics import Statistics
+from chorus.actor.rollout import Player
+from chorus.common.environments.interface import (
+    ActionArray,
+    AgentSpec,
+    BoolArray,
+    EnvironmentSpec,
+    FloatArray,
+    Frame,
+    IntArray,
+    Outcome,
+)
+from chorus.common.policy.sharing import PolicySpec, divide
+from chorus.common.policy.weights import PolicyVersion, Tensors, make
+from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Trajectory
+from chorus.learner.gradient import reinforce as gradient
+from chorus.learner.gradient.network import Network, initialise
+from chorus.learner.gradient.running_statistics import Statistics
 
 GARBAGE = 777.0
 """What a scripted environment writes where, by its contract, nobody may look."""

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from common.config import Config
-from common.environment import EnvironmentSpec
-from common.layout import layout
-from common.schedule import value_at
-from common.sharing import PolicySpec
-from common.trajectory import Trajectory
-from common.weights import Tensors
+from chorus.common.environments.interface import EnvironmentSpec
+from chorus.common.policy.layout import layout
+from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.weights import Tensors
+from chorus.common.settings.config import Config
+from chorus.common.settings.schedule import value_at
+from chorus.common.tasks.trajectory import Trajectory
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,15 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from common.environment import ActionArray, AgentSpec, BoolArray, EnvironmentSpec, FloatArray, Frame, Outcome
+from chorus.common.environments.interface import (
+    ActionArray,
+    AgentSpec,
+    BoolArray,
+    EnvironmentSpec,
+    FloatArray,
+    Frame,
+    Outcome,
+)
 
 
 class World(ABC):

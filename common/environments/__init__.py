@@ -1,10 +1,10 @@
 """Every environment that Chorus can train on, made from a spec string: the built-in `spread`, and adapters to others.
 
-Not here: the interface itself (`common.environment`), the proof that an environment is pure (`common.purity`).
-Start reading at `registry.py` (which spec string leads where), then `spread.py`.
+Not here: how a task is played (`actor`). Start reading at `interface.py`, what an environment must do; then
+`registry.py` (which spec string leads where) and `spread.py`.
 """
 
-from common.environments.address import Address, Value, parse
-from common.environments.registry import make
+from chorus.common.environments.address import Address, Value, parse
+from chorus.common.environments.registry import make
 
 __all__ = ["Address", "Value", "make", "parse"]

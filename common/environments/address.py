@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import unquote
 
-from common.errors import EnvironmentFault
+from chorus.common.errors import EnvironmentFault
 
 Value = int | float | bool | str | None
 

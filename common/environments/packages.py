@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from common.errors import EnvironmentFault
+from chorus.common.errors import EnvironmentFault
 
 _INSTALL = {
     "pettingzoo": "pettingzoo",

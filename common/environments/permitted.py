@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from common.environments.address import parse
-from common.environments.registry import is_ours
-from common.errors import Refused
+from chorus.common.environments.address import parse
+from chorus.common.environments.registry import is_ours
+from chorus.common.errors import Refused
 
 
 def permit(spec: str, allowed: Iterable[str]) -> None:

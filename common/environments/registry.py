@@ -6,17 +6,17 @@ import importlib
 from collections.abc import Callable
 from typing import cast
 
-from common.environment import Environment
-from common.environments.address import Address, nearest, parse
-from common.errors import EnvironmentFault
+from chorus.common.environments.address import Address, nearest, parse
+from chorus.common.environments.interface import Environment
+from chorus.common.errors import EnvironmentFault
 
-_BUILT_IN = {"spread": "common.environments.spread"}
+_BUILT_IN = {"spread": "chorus.common.environments.spread"}
 _ADAPTERS = {
-    "pettingzoo": "common.environments.pettingzoo",
-    "gymnasium": "common.environments.gymnasium",
-    "vmas": "common.environments.vmas",
+    "pettingzoo": "chorus.common.environments.adapters.pettingzoo",
+    "gymnasium": "chorus.common.environments.adapters.gymnasium",
+    "vmas": "chorus.common.environments.adapters.vmas",
 }
-_OWN = "common.environments.factory"
+_OWN = "chorus.common.environments.adapters.factory"
 
 
 def make(spec: str, *, render: bool = False) -> Environment:

@@ -18,9 +18,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from common.environment import ActionArray, AgentSpec, EnvironmentSpec, FloatArray, Frame, Outcome
-from common.environments.address import Address
-from common.errors import EnvironmentFault
+from chorus.common.environments.address import Address
+from chorus.common.environments.interface import ActionArray, AgentSpec, EnvironmentSpec, FloatArray, Frame, Outcome
+from chorus.common.errors import EnvironmentFault
 
 PACKAGE = "chorus-spread 1"  # to be counted up whenever the numbers that an episode yields change
 
@@ -43,7 +43,7 @@ def make(address: Address, render: bool) -> Spread:
 
 
 class Spread:
-    """K episodes of N agents, as `common.environment.Environment` has it."""
+    """K episodes of N agents, as `chorus.common.environments.interface.Environment` has it."""
 
     def __init__(self, agents: int = 3, steps: int = 25, *, name: str = "spread") -> None:
         count = 4 + 2 * agents + 4 * (agents - 1)
@@ -105,7 +105,7 @@ class Spread:
         """The first episode: landmarks grey, agents in colours of their own."""
         if self._world is None:
             return None
-        from common.environments.spread_picture import draw
+        from chorus.common.environments.spread_picture import draw
 
         return draw(self._world.position[:, :, 0].T, self._world.landmark[:, :, 0].T, 0.5 * CONTACT_DISTANCE)
 

@@ -11,13 +11,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actor.rollout import Player
-from actor.sampling import gaussian_score, sample_gaussian, squash
-from common.environment import ActionArray, Frame, Outcome
-from common.sharing import divide
-from common.trajectory import validate
-from common.weights import make
-from learner.distribution import squashed_gaussian
+from chorus.actor.rollout import Player
+from chorus.actor.sampling import gaussian_score, sample_gaussian, squash
+from chorus.common.environments.interface import ActionArray, Frame, Outcome
+from chorus.common.policy.sharing import divide
+from chorus.common.policy.weights import make
+from chorus.common.tasks.trajectory import validate
+from chorus.learner.gradient.distribution import squashed_gaussian
 from tests.playground import settings, tensors_for, training_task
 from tests.worlds import Gallery
 

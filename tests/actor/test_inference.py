@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from actor.inference import Inference
-from common.config import Config
-from common.environment import AgentSpec
-from common.sharing import PolicySpec
-from common.weights import Tensors
-from learner.lives import pack
-from learner.network import Network
+from chorus.actor.inference import Inference
+from chorus.common.environments.interface import AgentSpec
+from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.weights import Tensors
+from chorus.common.settings.config import Config
+from chorus.learner.gradient.lives import pack
+from chorus.learner.gradient.network import Network
 from tests import reference
 from tests.playground import settings, tensors_for
 

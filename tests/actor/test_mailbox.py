@@ -16,11 +16,11 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
-from actor.mailbox import Ended, Mailbox, StreamLost
-from common import channel
-from common.credentials import NOTHING
-from common.metrics import ActorMetrics
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.actor.mailbox import Ended, Mailbox, StreamLost
+from chorus.common.monitoring.metrics import ActorMetrics
+from chorus.common.transport import channel
+from chorus.common.transport.credentials import NOTHING
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 
 def says_goodbye(messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actor import rollout
-from actor.inference import Inference
-from common.environment import BoolArray, FloatArray
+from chorus.actor import rollout
+from chorus.actor.inference import Inference
+from chorus.common.environments.interface import BoolArray, FloatArray
 from tests.counting import counting_game, counts_agree, eventful
 from tests.playground import Script, scripts
 

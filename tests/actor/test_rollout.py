@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actor.rollout import Player
-from common.errors import EnvironmentFault
-from common.seeding import action_stream
-from common.task import Purpose, Task
-from common.trajectory import Trajectory, digest, validate
+from chorus.actor.rollout import Player
+from chorus.common.errors import EnvironmentFault
+from chorus.common.tasks.seeding import action_stream
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Trajectory, digest, validate
 from tests import reference
 from tests.playground import GARBAGE, Game, Script, scripts, training_task, write_script
 from tests.playground import settings as configured

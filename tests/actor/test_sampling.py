@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actor.sampling import log_slope, sample, sample_gaussian, squash
-from common.errors import EnvironmentFault
+from chorus.actor.sampling import log_slope, sample, sample_gaussian, squash
+from chorus.common.errors import EnvironmentFault
 
 LEAST, GREATEST = np.float32(0.0), np.nextafter(np.float32(1.0), np.float32(0.0))
 """The draws at both ends of [0, 1)."""

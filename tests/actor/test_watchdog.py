@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from actor import watchdog
-from actor.watchdog import EXIT_CODE, Watchdog
+from chorus.actor import watchdog
+from chorus.actor.watchdog import EXIT_CODE, Watchdog
 
 
 @pytest.fixture(autouse=True)

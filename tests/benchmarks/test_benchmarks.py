@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import suite
-from benchmarks.measurement import Effort
-from benchmarks.simulation import Simulation, Swarm
+from chorus.benchmarks import suite
+from chorus.benchmarks.measurement import Effort
+from chorus.benchmarks.simulation import Simulation, Swarm
 
 RATED = ("learner", "actor", "wire", "train", "scale")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from chorus.evaluate import play, summarise
-from chorus.line_up import line_up
-from common import config as configuration
-from common.config import Config
-from common.environments import make as make_environment
-from common.errors import ConfigError
-from common.sharing import divide
-from common.weights import PolicyVersion, make
-from learner.training import first_version
+from chorus.common.environments import make as make_environment
+from chorus.common.errors import ConfigError
+from chorus.common.policy.sharing import divide
+from chorus.common.policy.weights import PolicyVersion, make
+from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config
+from chorus.evaluation.evaluate import play, summarise
+from chorus.evaluation.line_up import line_up
+from chorus.learner.update.training import first_version
 from tests.playground import settings, tensors_for
 
 SPEC = "spread?agents=3&steps=5"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chorus.profile import OTHERS, find, merge
-from common import timeline
-from common.errors import ChorusError
+from chorus.common.errors import ChorusError
+from chorus.common.monitoring import timeline
+from chorus.runs.profile import OTHERS, find, merge
 
 Event = dict[str, Any]
 SECOND = 1e6

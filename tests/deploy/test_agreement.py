@@ -10,11 +10,12 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from chorus.__main__ import build_parser
-from common import config, metrics
-from common.health import LIVE, READY
-from common.metrics_page import page
-from common.settings import read
+from chorus.commands.parser import build_parser
+from chorus.common.monitoring import metrics
+from chorus.common.monitoring.health import LIVE, READY
+from chorus.common.monitoring.metrics_page import page
+from chorus.common.settings import config
+from chorus.common.settings.plain import read
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

@@ -5,7 +5,7 @@ from math import gamma, pi, sqrt
 import numpy as np
 import pytest
 
-from studies.interval import T_975, difference, interval
+from chorus.studies.interval import T_975, difference, interval
 
 
 @pytest.mark.parametrize("freedom", range(1, 31))

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from chorus.__main__ import STUDIES, main
-from studies import answer
+from chorus.commands.parser import main
+from chorus.commands.study import STUDIES
+from chorus.studies import answer
 
 
 @pytest.mark.parametrize("name", STUDIES)

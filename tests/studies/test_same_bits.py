@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from common import config as configuration
-from common.settings import override
-from studies.run import train
+from chorus.common.settings import config as configuration
+from chorus.common.settings.plain import override
+from chorus.studies.run import train
 from tests.system.processes import opened, weights
 
 

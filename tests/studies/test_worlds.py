@@ -3,21 +3,21 @@
 import numpy as np
 import pytest
 
-from actor.rollout import Player
-from common import config as configuration
-from common.environment import Outcome
-from common.environments import make
-from common.purity import Purity, prove
-from common.sharing import divide
-from common.task import Purpose, Task
-from common.trajectory import Trajectory, validate
-from learner.training import first_version
+from chorus.actor.rollout import Player
+from chorus.common.environments import make
+from chorus.common.environments.checks.purity import Purity, prove
+from chorus.common.environments.interface import Outcome
+from chorus.common.policy.sharing import divide
+from chorus.common.settings import config as configuration
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Trajectory, validate
+from chorus.learner.update.training import first_version
 
 WORLDS = ["blind?agents=2&seen=3", "batteries?agents=3", "sparse?agents=2", "weather?agents=3", "tag?steps=25"]
 
 
 def played(spec: str, episodes: int = 8) -> Trajectory:
-    environment = make(f"studies.worlds:{spec}")
+    environment = make(f"chorus.studies.worlds:{spec}")
     config = configuration.resolve(configuration.check({}), environment.spec)
     policies = divide(environment.spec, config.sharing)
     player = Player(environment, policies, 0)
@@ -28,7 +28,7 @@ def played(spec: str, episodes: int = 8) -> Trajectory:
 
 @pytest.mark.parametrize("world", WORLDS)
 def test_every_world_is_a_pure_function_of_its_draws_and_actions(world: str) -> None:
-    _, finding = prove(lambda: make(f"studies.worlds:{world}"))
+    _, finding = prove(lambda: make(f"chorus.studies.worlds:{world}"))
     assert finding.purity is Purity.PURE
 
 
@@ -75,7 +75,7 @@ def test_the_weather_is_the_same_for_all_agents_of_an_episode_and_seen_by_none()
 
 
 def test_in_tag_what_the_chaser_gains_by_a_touch_its_prey_loses() -> None:
-    environment = make("studies.worlds:tag")
+    environment = make("chorus.studies.worlds:tag")
     environment.reset(64, np.random.default_rng(0))
     draw = np.random.default_rng(1)
     touched = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chorus.chaos import KINDS, schedule
+from chorus.chaos.experiment import KINDS, schedule
 from tests.system.processes import Chorus
 
 SETTINGS = ("--set", "task.episodes=8", "--set", "checkpoint.every=5")

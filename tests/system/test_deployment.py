@@ -12,10 +12,10 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from common.channel import HEALTH, open_channel
-from common.credentials import NOTHING
-from common.fingerprint import chorus_version
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.common.process.fingerprint import chorus_version
+from chorus.common.transport.channel import HEALTH, open_channel
+from chorus.common.transport.credentials import NOTHING
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 from tests.system.processes import ROOT, Chorus, rows, until, weights
 
 LONG = ("--updates", "100000")

@@ -20,22 +20,22 @@ import psutil
 import pytest
 from prometheus_client import CollectorRegistry
 
-from actor.client import FINAL, Actor
-from actor.rollout import Player
-from common import channel
-from common import config as configuration
-from common.config import Config, decode, resolve
-from common.credentials import NOTHING
-from common.environments import make
-from common.errors import MalformedData, Refused
-from common.fingerprint import chorus_version, fingerprint
-from common.metrics import ActorMetrics
-from common.sharing import divide
-from common.task import Purpose, Task
-from common.trajectory import Trajectory
-from common.wire import read_task, trajectory_chunks, weights_chunks
-from learner.training import first_version
-from protos.chorus.v1 import rollout_pb2 as pb
+from chorus.actor.client import FINAL, Actor
+from chorus.actor.rollout import Player
+from chorus.common.environments import make
+from chorus.common.errors import MalformedData, Refused
+from chorus.common.monitoring.metrics import ActorMetrics
+from chorus.common.policy.sharing import divide
+from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config, decode, resolve
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Trajectory
+from chorus.common.transport import channel
+from chorus.common.transport.credentials import NOTHING
+from chorus.common.transport.wire import read_task, trajectory_chunks, weights_chunks
+from chorus.learner.update.training import first_version
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
 from tests.system.processes import Chorus, rows
 
 MESSAGES = int(os.environ.get("CHORUS_FUZZ_MESSAGES", "1500"))

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -30,12 +29,10 @@ def succeed(*command: str | Path, cwd: Path) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from what is committed: a copy of the packages without generated modules or earlier builds."""
     source = tmp_path_factory.mktemp("source")
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = settings["tool"]["setuptools"]["packages"]["find"]["include"]
     leave = shutil.ignore_patterns("__pycache__", "*_pb2.py", "*_pb2.pyi")
-    for package in packages:
-        if (ROOT / package / "__init__.py").exists():
-            shutil.copytree(ROOT / package, source / package, ignore=leave)
+    shutil.copytree(ROOT / "chorus", source / "chorus", ignore=leave, symlinks=True)
+    for link in (path for path in (ROOT / "chorus").iterdir() if path.is_symlink()):
+        shutil.copytree(link.resolve(), source / link.name, ignore=leave)
     for file in ("pyproject.toml", "setup.py", "LICENSE", "README.md"):
         if (ROOT / file).exists():
             shutil.copy(ROOT / file, source)
@@ -66,8 +63,9 @@ def test_a_wheel_holds_the_contract_and_the_modules_generated_from_it(wheel: Pat
     assert contracts
     for contract in contracts:
         stem = contract.removesuffix(".proto")
-        assert {contract, f"{stem}_pb2.py", f"{stem}_pb2.pyi"} <= names
-    assert not any(name.startswith("tests/") for name in names)
+        assert {f"chorus/{name}" for name in (contract, f"{stem}_pb2.py", f"{stem}_pb2.pyi")} <= names
+    assert {f"chorus/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")} <= names
+    assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"chorus"}, "one import package"
 
 
 @pytest.mark.timeout(TIMEOUT_SECONDS)
@@ -80,3 +78,18 @@ def test_an_environment_without_torch_runs_the_actor(actor_machine: Path, tmp_pa
 @pytest.mark.timeout(TIMEOUT_SECONDS)
 def test_the_actors_lock_is_all_that_the_actor_asks_for(actor_machine: Path, tmp_path: Path) -> None:
     succeed(actor_machine / "python", "-m", "pip", "check", cwd=tmp_path)
+
+
+OFTEN_USED = ("common", "actor", "learner", "protos", "studies", "benchmarks", "tests", "yaml", "numpy")
+"""Names that a user's own modules often have, and names of what Chorus itself imports."""
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_the_users_own_modules_are_never_taken_for_ours(actor_machine: Path, tmp_path: Path) -> None:
+    """Modules in the working folder are not looked at, for whatever program of Chorus starts there."""
+    for name in OFTEN_USED:
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the user's own module was imported')\n")
+    starting = "from chorus.common.process import program; print(*program.command('actor', '--help'), sep='\\0')"
+    command = succeed(actor_machine / "python", "-P", "-c", starting, cwd=tmp_path).strip().split("\0")
+    assert "--learner" in succeed(*command, cwd=tmp_path)
+    assert "--learner" in succeed(actor_machine / "chorus", "actor", "--help", cwd=tmp_path)

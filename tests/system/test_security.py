@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chorus.certs import HOSTS, make, period
+from chorus.fleet.certs import HOSTS, make, period
 from tests.system.processes import QUICK, Chorus, Process, rows, until
 
 TOKEN = "correct-horse-battery-staple"

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.environments import make
-from common.environments.spread import Spread
+from chorus.common.environments import make
+from chorus.common.environments.spread import Spread
 
 STEPS = 25
 

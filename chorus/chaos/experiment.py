@@ -1,0 +1,395 @@
+"""`chorus chaos`: train twice, once in peace and once under a seeded schedule of faults, and see that nothing differs.
+
+The run in peace is made by `chorus train`. The other one has a learner and actors of its own, each actor behind a
+proxy; whatever dies is started again, as a supervisor would. Fault number k strikes when the record has k/(faults + 1)
+of the updates, so all of them strike, however fast the machine is. It ends with a verdict, in `verdict.json` too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import resource
+import signal
+import socket
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+import yaml
+
+from chorus.chaos.proxy import Proxy
+from chorus.common.errors import ChorusError
+from chorus.common.process import program
+from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config
+from chorus.runs.diff import find_parting
+from chorus.runs.record import read_batches
+
+KINDS = {
+    "kill-actor": 20,
+    "stop-actor": 12,
+    "end-actor": 8,
+    "cut": 15,
+    "half-open": 8,
+    "delay": 10,
+    "throttle": 10,
+    "corrupt": 15,
+    "kill-learner": 8,
+    "stop-learner": 6,
+    "full-disk": 4,
+}
+"""The kinds of faults, and how often each comes up."""
+
+POLL_SECONDS = 0.02
+RESTART_SECONDS = 0.2
+FUTILE_STARTS = 20
+STOP_SECONDS = 10.0
+FULL_AT_BYTES = 4096
+MEMORY_GROWTH = 1.25
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault: what, to which actor, for how long."""
+
+    kind: str
+    actor: int
+    seconds: float
+
+
+@dataclass
+class Verdict:
+    """What came of it.
+
+    Attributes:
+        faults: how many struck, by kind.
+        complaints: what should not have been; empty if all is well.
+        peak_megabytes: resident memory at its highest, of learners and actors, in peace and under faults.
+        starts: how often learner and actors were started.
+    """
+
+    faults: dict[str, int] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+    peak_megabytes: dict[str, float] = field(default_factory=dict)
+    starts: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    accounts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing was amiss."""
+        return not self.complaints
+
+
+def schedule(seed: int, faults: int, actors: int, kinds: dict[str, int]) -> list[Fault]:
+    """The faults in the order in which they strike; equal seeds give equal faults."""
+    draw = random.Random(seed)
+    names = draw.choices(list(kinds), list(kinds.values()), k=faults)
+    return [Fault(name, draw.randrange(actors), round(draw.uniform(0.1, 2.0), 2)) for name in names]
+
+
+def run(options: argparse.Namespace, config: Config) -> int:
+    """Train in peace, train under faults, compare, tell; 0 if the verdict is good."""
+    unknown = set(options.only) - KINDS.keys()
+    if unknown:
+        raise ChorusError(f"--only {', '.join(sorted(unknown))}: there is no such fault; known are {', '.join(KINDS)}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    if any(options.out.iterdir()):
+        raise ChorusError(f"{options.out} is not empty; choose another --out")
+    (options.out / "config.yaml").write_text(yaml.safe_dump(configuration.to_dict(config)))
+    kinds = {kind: KINDS[kind] for kind in options.only or KINDS}
+    plan = schedule(options.chaos_seed, options.faults, options.actors, kinds)
+    verdict = asyncio.run(_Chaos(options.out, config, options.actors, plan).run())
+    told = json.dumps(asdict(verdict), indent=2)
+    (options.out / "verdict.json").write_text(told + "\n")
+    print(told)
+    print("nothing lost, nothing counted twice" if verdict.good else "SOMETHING IS AMISS")
+    return 0 if verdict.good else 1
+
+
+class _Keeper:
+    """One process, started again whenever it ends badly, until it ends well or `close` is called."""
+
+    def __init__(self, arguments: list[str], log: IO[bytes]) -> None:
+        self.starts = 0
+        self.peak = 0
+        self._arguments = program.command(*arguments)
+        self._log = log
+        self._process: asyncio.subprocess.Process | None = None
+        self._task = asyncio.create_task(self._keep())
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process at work, if there is one."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    def send(self, number: signal.Signals) -> None:
+        """Send the process a signal, if there is one."""
+        if self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def measure(self) -> None:
+        """Note how much memory it takes."""
+        if self.pid is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.peak = max(self.peak, psutil.Process(self.pid).memory_info().rss)
+
+    async def ended(self) -> None:
+        """Wait until it ended well.
+
+        Raises:
+            ChorusError: it ends badly again and again.
+        """
+        await self._task
+
+    async def close(self) -> None:
+        """End the process and keep it no more."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        futile = 0
+        while futile < FUTILE_STARTS:
+            self.starts += 1
+            began = time.monotonic()
+            self._process = await asyncio.create_subprocess_exec(
+                *self._arguments, stdin=asyncio.subprocess.DEVNULL, stdout=self._log, stderr=self._log
+            )
+            try:
+                if await self._process.wait() == 0 and not self._wanted_again():
+                    return
+            finally:
+                await _end(self._process)
+            futile = futile + 1 if time.monotonic() - began < STOP_SECONDS and self._process.returncode == 1 else 0
+            await asyncio.sleep(RESTART_SECONDS)
+        raise ChorusError(f"{self._arguments[3]} ended {futile} times in a row; its log says why")
+
+    def _wanted_again(self) -> bool:
+        """Whether to start it again even though it ended well: an actor that was sent away may come back."""
+        return "actor" in self._arguments[3:4]
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGCONT)
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+class _Chaos:
+    """The two runs and their comparison."""
+
+    def __init__(self, out: Path, config: Config, actors: int, plan: list[Fault]) -> None:
+        self._out = out
+        self._config = config
+        self._count = actors
+        self._plan = plan
+        self._verdict = Verdict()
+        self._proxies: list[Proxy] = []
+        self._actors: list[_Keeper] = []
+        self._learner: _Keeper | None = None
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> Verdict:
+        """Both runs and the verdict."""
+        began = time.monotonic()
+        with (self._out / "log.jsonl").open("ab") as log:
+            await self._in_peace(log)
+            open_before = psutil.Process().num_fds()
+            await self._under_faults(log)
+        self._verdict.seconds = round(time.monotonic() - began, 1)
+        self._compare(open_before)
+        return self._verdict
+
+    async def _in_peace(self, log: IO[bytes]) -> None:
+        arguments = ["train", "--config", str(self._out / "config.yaml"), "--out", str(self._out / "peace")]
+        keeper = _Keeper([*arguments, "--actors", str(self._count), "--no-pictures"], log)
+        learner = actor = 0
+        try:
+            ending = asyncio.ensure_future(keeper.ended())
+            while not ending.done():
+                await asyncio.wait({ending}, timeout=0.1)
+                keeper.measure()
+                if keeper.pid is not None:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        for child in psutil.Process(keeper.pid).children():
+                            actor = max(actor, child.memory_info().rss)
+                learner = keeper.peak
+            ending.result()
+        finally:
+            await keeper.close()
+        self._verdict.peak_megabytes |= {"learner in peace": learner / 2**20, "actors in peace": actor / 2**20}
+
+    async def _under_faults(self, log: IO[bytes]) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        config, out = str(self._out / "config.yaml"), str(self._out / "faults")
+        try:
+            listen = ["--listen", f"127.0.0.1:{port}"]
+            self._learner = _Keeper(["learner", "--config", config, "--out", out, *listen], log)
+            for number in range(self._count):
+                self._proxies.append(Proxy(port))
+                address = f"127.0.0.1:{await self._proxies[-1].start()}"
+                own = ["--allow-env", self._config.environment.spec.partition("?")[0]]
+                self._actors.append(_Keeper(["actor", "--learner", address, "--name", f"actor-{number}", *own], log))
+            await self._strike_all(self._learner)
+        finally:
+            for fault in self._under_way:
+                fault.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+            for keeper in [*self._actors, *([self._learner] if self._learner is not None else [])]:
+                await keeper.close()
+            for proxy in self._proxies:
+                await proxy.close()
+        peaks = {"learner": self._learner.peak, "actors": max(actor.peak for actor in self._actors)}
+        self._verdict.peak_megabytes |= {f"{who} under faults": peak / 2**20 for who, peak in peaks.items()}
+        self._verdict.starts = {
+            "learner": self._learner.starts,
+            "actors": sum(actor.starts for actor in self._actors),
+        }
+
+    async def _strike_all(self, learner: _Keeper) -> None:
+        """Let every fault strike at its place in the run, until the run is complete."""
+        ending = asyncio.ensure_future(learner.ended())
+        struck: Counter[str] = Counter()
+        waiting = list(enumerate(self._plan, start=1))
+        try:
+            while not ending.done():
+                done = self._updates()
+                while waiting and done * (len(self._plan) + 1) >= waiting[0][0] * self._config.updates:
+                    _, fault = waiting.pop(0)
+                    struck[fault.kind] += 1
+                    task = asyncio.create_task(self._strike(fault, learner))
+                    self._under_way.add(task)
+                    task.add_done_callback(self._under_way.discard)
+                    done = self._updates()
+                for keeper in (learner, *self._actors):
+                    keeper.measure()
+                await asyncio.wait({ending}, timeout=POLL_SECONDS)
+            ending.result()
+        finally:
+            ending.cancel()
+            self._verdict.faults = dict(struck)
+
+    def _updates(self) -> int:
+        record = self._out / "faults" / "batches.jsonl"
+        return record.read_bytes().count(b"\n") if record.exists() else 0
+
+    async def _strike(self, fault: Fault, learner: _Keeper) -> None:
+        actor, proxy = self._actors[fault.actor], self._proxies[fault.actor]
+        if fault.kind == "kill-actor":
+            actor.send(signal.SIGKILL)
+        elif fault.kind == "end-actor":
+            actor.send(signal.SIGTERM)
+        elif fault.kind == "kill-learner":
+            await asyncio.sleep(fault.seconds / 4)
+            learner.send(signal.SIGKILL)
+        elif fault.kind == "cut":
+            proxy.cut()
+        elif fault.kind == "corrupt":
+            proxy.corruptions += 1
+        elif fault.kind in ("stop-actor", "stop-learner"):
+            victim = actor if fault.kind == "stop-actor" else learner
+            victim.send(signal.SIGSTOP)
+            try:
+                await asyncio.sleep(fault.seconds)
+            finally:
+                victim.send(signal.SIGCONT)
+        elif fault.kind == "half-open":
+            proxy.freeze()
+            try:
+                await asyncio.sleep(2 * fault.seconds)
+            finally:
+                proxy.cut()
+                proxy.thaw()
+        elif fault.kind == "delay":
+            proxy.delay += fault.seconds / 10
+            try:
+                await asyncio.sleep(2 * fault.seconds)
+            finally:
+                proxy.delay = max(0.0, proxy.delay - fault.seconds / 10)
+        elif fault.kind == "throttle":
+            proxy.rate = 100_000.0 * fault.seconds
+            try:
+                await asyncio.sleep(2 * fault.seconds)
+            finally:
+                proxy.rate = 0.0
+        elif fault.kind == "full-disk":
+            await self._fill_disk(fault.seconds, learner)
+
+    @staticmethod
+    async def _fill_disk(seconds: float, learner: _Keeper) -> None:
+        """No file of the learner can grow beyond a few kilobytes: to it, the disk is full."""
+        pid = learner.pid
+        if pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (FULL_AT_BYTES, hard))
+            await asyncio.sleep(seconds)
+            if learner.pid == pid:
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    # -- the comparison
+
+    def _compare(self, open_before: int) -> None:
+        verdict, peace, faults = self._verdict, self._out / "peace", self._out / "faults"
+        if sum(verdict.faults.values()) != len(self._plan):
+            verdict.complaints.append(f"only {sum(verdict.faults.values())} of {len(self._plan)} faults struck")
+        ours, theirs = read_batches(peace), read_batches(faults)
+        parting = find_parting(ours, theirs)
+        if parting is not None:
+            verdict.complaints.append(f"the runs part at update {parting[0]}: {parting[1]}")
+        if [batch["update"] for batch in theirs] != list(range(self._config.updates)):
+            verdict.complaints.append("the record does not hold every update once")
+        for batch in theirs:
+            names = [(task["purpose"], task["index"]) for task in batch["tasks"]]
+            if len(set(names)) != len(names):
+                verdict.complaints.append(f"a task is counted twice in update {batch['update']}")
+        weights = [(run / "final" / "policy.safetensors").read_bytes() for run in (peace, faults)]
+        if weights[0] != weights[1]:
+            verdict.complaints.append("the final weights differ")
+        verdict.accounts = self._accounts()
+        if not verdict.accounts.get("balanced"):
+            verdict.complaints.append("the accounts do not balance")
+        self._look_for_leftovers(open_before)
+        for who in ("learner", "actors"):
+            before, after = verdict.peak_megabytes[f"{who} in peace"], verdict.peak_megabytes[f"{who} under faults"]
+            if after > MEMORY_GROWTH * before:
+                verdict.complaints.append(f"memory of {who} grew from {before:.0f} to {after:.0f} MB")
+        verdict.peak_megabytes = {who: round(peak, 1) for who, peak in verdict.peak_megabytes.items()}
+
+    def _accounts(self) -> dict[str, Any]:
+        """Those of the last learner, as it closed them."""
+        for line in reversed((self._out / "log.jsonl").read_bytes().splitlines()):
+            if b'"accounts"' in line:
+                event = json.loads(line)
+                return {name: event[name] for name in event.keys() - {"time", "level", "logger", "event"}}
+        return {}
+
+    def _look_for_leftovers(self, open_before: int) -> None:
+        this = psutil.Process()
+        left = [child.pid for child in this.children(recursive=True)]
+        if left:
+            self._verdict.complaints.append(f"processes were left behind: {left}")
+        if this.num_fds() > open_before:
+            self._verdict.complaints.append(f"{this.num_fds() - open_before} files or sockets were left open")
+        parts = [path.name for path in self._out.rglob("*.part")]
+        if parts:
+            self._verdict.complaints.append(f"unfinished files were left behind: {parts}")

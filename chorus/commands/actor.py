@@ -1,0 +1,53 @@
+"""`chorus actor`: one actor."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from chorus.commands.options import add_credentials, add_monitoring, read_credentials
+from chorus.common.process import arithmetic
+
+SUMMARY = "one actor: plays what the learner asks for"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    parser.add_argument("--learner", required=True, metavar="HOST:PORT", help="where the learner listens")
+    parser.add_argument("--name", metavar="NAME", help="id of this actor (default: host, process and a random part)")
+    parser.add_argument("--parent", type=int, metavar="PID", help="end when this is no longer the parent process")
+    parser.add_argument(
+        "--allow-env",
+        action="append",
+        default=os.environ.get("CHORUS_ALLOW_ENV", "").split(),
+        metavar="MODULE:FACTORY",
+        help="an environment of one's own that this actor may import, * and ? allowed; may be repeated"
+        " (default: only what Chorus brings with it)",
+    )
+    parser.add_argument("--only-audits", action="store_true", help="take nothing but second runs of what others played")
+    add_monitoring(parser)
+    add_credentials(parser, "show to the learner, and ask of it")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it; return the exit code."""
+    credentials = read_credentials(options)
+    arithmetic.pin(arithmetic.mode())
+    from chorus.actor.process import Settings
+    from chorus.actor.process import run as run_actor
+    from chorus.common.process import logs
+
+    logs.start()
+    return run_actor(
+        Settings(
+            options.learner,
+            options.name,
+            options.metrics_port,
+            options.metrics_host,
+            options.health_port,
+            credentials,
+            tuple(options.allow_env),
+            options.only_audits,
+            options.parent,
+        )
+    )

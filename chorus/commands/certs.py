@@ -1,0 +1,39 @@
+"""`chorus certs`: certificates for mutual TLS."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from chorus.commands.options import positive
+
+SUMMARY = "make certificates for mutual TLS: an authority, a learner's, an actor's"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    parser.add_argument("dir", type=Path, metavar="DIR", help="folder for them, made if need be")
+    parser.add_argument(
+        "--host", action="append", default=[], metavar="HOST", help="name or address of the learner; may be repeated"
+    )
+    parser.add_argument("--days", type=positive, default=90, metavar="N", help="how long they hold (%(default)s)")
+    parser.add_argument(
+        "--metrics-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="name by which actors are asked for metrics; may be repeated (default: none, so they serve no TLS)",
+    )
+    parser.add_argument("--group", action="store_true", help="let the files' group read the keys, not the owner alone")
+    parser.add_argument(
+        "--renew",
+        action="store_true",
+        help="leave those there if they hold for another week, else replace them",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it; return the exit code."""
+    from chorus.fleet.certs import make_certificates
+
+    return make_certificates(options)

@@ -1,0 +1,144 @@
+"""`chorus check-env SPEC`: can Chorus train on this environment, and what should one know before?
+
+The examination itself is `common/environments/checks/examination.py`; here it is put before the user, after one more
+check that takes another process: sets of strings are ordered by a hash that Python salts anew in every process, so an
+environment that iterates over one plays differently in every actor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from chorus.common.process import arithmetic, program
+
+if TYPE_CHECKING:  # NumPy must not be loaded before its arithmetic is pinned
+    from chorus.common.environments.checks.examination import Examination, Remark
+
+PATIENCE = 300.0  # seconds that another process may take
+_MARKS = {"fact": ("", ""), "note": ("note", "yellow"), "fault": ("FAULT", "bold red")}
+
+
+SUMMARY = "see whether Chorus can train on an environment, and what is wrong"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    parser.add_argument("spec", metavar="SPEC", help="the environment, as spread?agents=5")
+    parser.add_argument("--episodes", type=_positive, default=10, metavar="N", help="how many to play (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of these episodes (%(default)s)")
+    parser.add_argument(
+        "--steps", type=_positive, default=2000, metavar="T", help="give an episode up after so many (%(default)s)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check and report; 1 if Chorus could not train on the environment."""
+    arithmetic.pin()
+    examination = check(options.spec, episodes=options.episodes, seed=options.seed, steps=options.steps)
+    if options.json:
+        print(json.dumps(as_json(examination), indent=2))
+    else:
+        show(examination)
+    return 0 if examination.trainable else 1
+
+
+def check(spec: str, *, episodes: int = 10, seed: int = 0, steps: int = 2000) -> Examination:
+    """Examine an environment, in this process and in another."""
+    from chorus.common.environments.checks.examination import Examination, examine
+
+    here = examine(spec, episodes=episodes, seed=seed, steps=steps)
+    if not here.reproducible:
+        return here
+    remark = _elsewhere(here)
+    return Examination(spec, (*here.remarks, remark), here.digest, here.reproducible)
+
+
+def _elsewhere(here: Examination) -> Remark:
+    """What another process, in which strings have other hashes, makes of the same episodes."""
+    from chorus.common.environments.checks.examination import Remark, Verdict
+
+    salt = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    places = os.pathsep.join(place for place in sys.path if place)
+    try:
+        answer = subprocess.run(
+            program.module_command("chorus.commands.check_env", here.spec),
+            env=os.environ | {"PYTHONHASHSEED": salt, "PYTHONPATH": places},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Remark("other process", f"gave no answer in {PATIENCE:.0f} s", Verdict.NOTE, "look what it waits for")
+    if answer.returncode:
+        last = (answer.stderr.strip().splitlines() or ["no word"])[-1]
+        return Remark(
+            "other process",
+            f"a second process could not play it: {last}",
+            Verdict.FAULT,
+            "every actor is a process of its own; let several have the environment at once",
+        )
+    if answer.stdout.split()[-1:] == [here.digest]:
+        return Remark("other process", "agrees with this one")
+    return Remark(
+        "other process",
+        "not reproducible: a process with another PYTHONHASHSEED plays other episodes for the same seed",
+        Verdict.NOTE,
+        "sort sets before iterating over them, and decide nothing by hash() or id()",
+    )
+
+
+def show(examination: Examination) -> None:
+    """Print the table."""
+    verdict = "Chorus can train on it." if examination.trainable else "Chorus cannot train on it as it is."
+    try:
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.table import Table
+    except ImportError:
+        for remark in examination.remarks:
+            mark = _MARKS[remark.verdict.value][0]
+            print(f"{mark:5} {remark.topic:14} {remark.text}")
+            if remark.remedy:
+                print(f"{'':20} -> {remark.remedy}")
+        print(verdict)
+        return
+    table = Table(title=escape(examination.spec), title_justify="left", show_header=False, pad_edge=False)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("topic", no_wrap=True)
+    table.add_column("text", overflow="fold")
+    for remark in examination.remarks:
+        mark, style = _MARKS[remark.verdict.value]
+        remedy = f"\n→ {escape(remark.remedy)}" if remark.remedy else ""
+        table.add_row(mark, remark.topic, escape(remark.text) + remedy, style=style or None)
+    console = Console(emoji=False)
+    console.print(table)
+    console.print(verdict, style="green" if examination.trainable else "bold red", highlight=False)
+
+
+def as_json(examination: Examination) -> dict[str, Any]:
+    """The same for scripts."""
+    remarks = [asdict(remark) | {"verdict": remark.verdict.value} for remark in examination.remarks]
+    return {"spec": examination.spec, "trainable": examination.trainable, "remarks": remarks}
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+if __name__ == "__main__":  # the other process of `_elsewhere`
+    arithmetic.pin()
+    from chorus.common.environments import make
+    from chorus.common.environments.checks.purity import EPISODES, SEED, STEPS, digest
+
+    print(digest(make(sys.argv[1]), SEED, EPISODES, STEPS))

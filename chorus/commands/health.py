@@ -1,0 +1,28 @@
+"""`chorus health`: a probe for containers."""
+
+from __future__ import annotations
+
+import argparse
+
+from chorus.commands.options import add_credentials, read_credentials
+
+SUMMARY = "exit with 0 if a learner or an actor is well: a probe for containers"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    parser.add_argument(
+        "address",
+        metavar="HOST:PORT",
+        help="of a learner; or of either, http(s)://HOST:METRICS-PORT or grpc://HOST:HEALTH-PORT",
+    )
+    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="wait no longer (%(default)s)")
+    add_credentials(parser, "show, and ask of the other side")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it; return the exit code."""
+    credentials = read_credentials(options)
+    from chorus.fleet.health import probe
+
+    return probe(options.address, credentials, options.timeout)

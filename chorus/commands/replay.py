@@ -1,0 +1,26 @@
+"""`chorus replay`: one task of a run, played again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from chorus.common.process import arithmetic
+
+SUMMARY = "play one task of a run again, from its run folder alone"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    parser.add_argument("dir", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument("--update", type=int, required=True, metavar="U", help="the update that it belongs to")
+    parser.add_argument("--task", type=int, required=True, metavar="J", help="its place in the batch")
+    parser.add_argument("--gif", type=Path, metavar="FILE", help="also film its first episode")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it; return the exit code."""
+    arithmetic.pin()
+    from chorus.runs.replay import replay
+
+    return replay(options)

@@ -1,0 +1,135 @@
+"""`chorus evaluate DIR`: fresh episodes by a run's policy, and what they brought."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from math import sqrt
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus.actor.rollout import Player
+from chorus.common.environments import make
+from chorus.common.errors import RunFolderError
+from chorus.common.policy.weights import PolicyVersion, check
+from chorus.common.settings.config import Config
+from chorus.common.settings.schedule import value_at
+from chorus.common.tasks.task import Purpose, Task
+from chorus.evaluation.film import film
+from chorus.evaluation.line_up import LineUp, line_up
+from chorus.learner.gradient.returns import split_rewards
+from chorus.learner.storage.checkpoint import load_newest
+from chorus.learner.storage.run_folder import read_config
+
+Values = NDArray[np.float64]
+
+
+def evaluate(options: argparse.Namespace) -> int:
+    """Play, print a summary, film an episode if asked to."""
+    config = read_config(options.dir)
+    policy = newest_policy(options.dir)
+    measured = play(config, policy, options.episodes, options.seed, options.greedy, options.untrained)
+    summary = {name: summarise(values) for name, values in measured.items()}
+    if options.json:
+        about = {
+            "episodes": options.episodes,
+            "seed": options.seed,
+            "greedy": options.greedy,
+            "untrained": options.untrained,
+            "policy_version": policy.version,
+        }
+        print(json.dumps(about | summary, indent=2))
+    else:
+        how = "greedy" if options.greedy else "sampling"
+        print(f"{options.episodes} episodes by policy version {policy.version}, {how}")
+        if options.untrained is not None:
+            print(f"agents {options.untrained} by the weights that the run began with")
+        width = max(len(name) for name in summary)
+        for name, figures in summary.items():
+            print(
+                f"  {name:{width}} {figures['mean']:10.3f} +- {figures['confidence_95']:.3f}"
+                f"   95 % of episodes: {figures['low']:.3f} … {figures['high']:.3f}"
+            )
+    if options.gif is not None and not film(config, policy, options.gif, options.seed, options.greedy):
+        raise RunFolderError(
+            f"{config.environment.spec} has no pictures, so there is nothing to write to {options.gif}"
+        )
+    return 0
+
+
+def newest_policy(run: Path) -> PolicyVersion:
+    """The final policy of a run, or that of its newest checkpoint.
+
+    Raises:
+        RunFolderError: there is neither.
+    """
+    final = run / "final" / "policy.safetensors"
+    if final.exists():
+        data = final.read_bytes()
+        return check(PolicyVersion(read_config(run).updates, data, hashlib.sha256(data).digest()))
+    checkpoint = load_newest(run / "checkpoints")
+    if checkpoint is None:
+        raise RunFolderError(f"{run} holds no weights; is it a run folder?")
+    return checkpoint.versions[checkpoint.counters.update]
+
+
+def play(
+    config: Config, policy: PolicyVersion, episodes: int, seed: int, greedy: bool, untrained: str | None = None
+) -> dict[str, Values]:
+    """Returns and lengths of `episodes` fresh episodes, each float64 `[episode]`; returns are summed over agents.
+
+    Where agents do not all play by one policy, or some play untrained, `mixed_return of NAME` is that of those who play
+    by policy NAME, and of the agent NAME.
+
+    Args:
+        config: the run's.
+        policy: the version to play by.
+        episodes: how many.
+        seed: of these episodes.
+        greedy: take the likeliest action instead of a sample.
+        untrained: glob pattern of the agents that play by the weights the run began with; None for nobody.
+    """
+    environment = make(config.environment.spec)
+    spec = environment.spec
+    sides: LineUp = line_up(config, spec, policy, untrained)
+    player = Player(environment, sides.policies, seed, greedy)
+    individual, team, lengths = [], [], []
+    try:
+        for index in range(-(-episodes // config.episodes)):
+            trajectory = player.play(sides.version, Task(0, Purpose.EVALUATION, index), config.episodes)
+            own, shared = split_rewards(trajectory, config, spec.team_reward)
+            individual.append(own.sum(axis=0))
+            team.append(shared.sum(axis=0))
+            lengths.append(trajectory.lengths.astype(np.float64))
+    finally:
+        environment.close()
+    of_agent, of_team = np.concatenate(individual)[:episodes], np.concatenate(team)[:episodes]
+    weights = value_at(config.reward.individual, policy.version), value_at(config.reward.team, policy.version)
+    mixed = weights[0] * of_agent + weights[1] * of_team[:, None]
+    measured = {
+        "mixed_return": mixed.sum(axis=1),
+        "individual_return": of_agent.sum(axis=1),
+        "team_return": of_team * len(spec.agents),
+        "episode_length": np.concatenate(lengths)[:episodes],
+    }
+    if len(sides.policies) > 1 or untrained is not None:
+        measured |= {f"mixed_return of {side.name}": mixed[:, side.agents].sum(axis=1) for side in sides.policies}
+        measured |= {f"mixed_return of {agent.name}": mixed[:, n] for n, agent in enumerate(spec.agents)}
+    return measured
+
+
+def summarise(values: Values) -> dict[str, float]:
+    """Mean, standard deviation, the half-width of the mean's 95 % confidence interval (normal approximation), and the
+    interval from `low` to `high` that holds 95 % of the values."""
+    deviation = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    low, high = np.quantile(values, [0.025, 0.975])
+    return {
+        "mean": float(values.mean()),
+        "deviation": deviation,
+        "confidence_95": 1.96 * deviation / sqrt(len(values)),
+        "low": float(low),
+        "high": float(high),
+    }

@@ -1,0 +1,4 @@
+"""Training on this machine: `chorus train`, `chorus learner`, the actors that they start, and what the terminal shows.
+
+Not here: the learner itself (`learner`), its command line (`chorus/commands`). Start reading at `train.py`.
+"""

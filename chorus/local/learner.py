@@ -1,0 +1,42 @@
+"""`chorus learner`: the learner alone, ended cleanly by SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+
+from chorus.common.process import logs
+from chorus.common.settings.config import Config
+from chorus.learner.process import Listening, Serving, serve
+from chorus.local.launcher import Launcher
+
+log = logging.getLogger("chorus.learner")
+
+
+def learn(config: Config, options: argparse.Namespace) -> int:
+    """Run until the last update or a signal; both are success."""
+    logs.start()
+    listening = Listening(
+        options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
+    )
+
+    async def main() -> None:
+        launchers: list[Launcher] = []
+
+        def on_start(serving: Serving) -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, serving.stop)
+            launchers.append(Launcher(serving, 0, listening.credentials, sys.stderr, log.error))
+            launchers[0].start()
+
+        try:
+            await serve(config, options.out, listening, options.init_from, on_start)
+        finally:
+            for launcher in launchers:
+                await launcher.stop()
+
+    asyncio.run(main())
+    return 0

@@ -1,0 +1,270 @@
+"""An environment examined: whole episodes played with random actions, and what was found written down as remarks."""
+
+from __future__ import annotations
+
+import random
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from chorus.common.environments.checks.purity import Purity, prove, random_actions
+from chorus.common.environments.checks.witness import Witness
+from chorus.common.environments.interface import Environment, EnvironmentSpec
+from chorus.common.environments.registry import make
+from chorus.common.errors import EnvironmentFault
+
+BATCH = 8  # episodes played side by side
+LARGE = 10.0  # observations beyond this want normalising
+
+
+class Verdict(Enum):
+    """What a remark means for training."""
+
+    FACT = "fact"
+    NOTE = "note"  # good to know; training works
+    FAULT = "fault"  # Chorus cannot train on it
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One thing that was found.
+
+    Attributes:
+        topic: a word or two.
+        text: what was found.
+        verdict: what it means for training.
+        remedy: what to do about it; empty for plain facts.
+    """
+
+    topic: str
+    text: str
+    verdict: Verdict = Verdict.FACT
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """All that was found.
+
+    Attributes:
+        spec: the spec string.
+        remarks: in the order found.
+        digest: of a fresh instance's episodes, to compare with another process's; empty if it never got so far.
+        reproducible: whether equal seeds give equal episodes in this process.
+    """
+
+    spec: str
+    remarks: tuple[Remark, ...]
+    digest: str = ""
+    reproducible: bool = False
+
+    @property
+    def trainable(self) -> bool:
+        """Whether Chorus could train on it."""
+        return all(remark.verdict is not Verdict.FAULT for remark in self.remarks)
+
+
+def examine(spec: str, *, episodes: int, seed: int, steps: int) -> Examination:
+    """Make the environment, prove it pure or not, and play it.
+
+    Args:
+        spec: the spec string.
+        episodes: how many to play.
+        seed: of these episodes.
+        steps: an episode not over after so many is given up, unless the environment itself promises a later end.
+    """
+    remarks: list[Remark] = []
+    digest, reproducible = "", False
+    try:
+        first = make(spec)
+        remarks += _introduced(first.spec)
+        first.close()
+        environment, finding = prove(lambda: make(spec))
+        digest, reproducible = finding.digest, finding.reproducible
+        remarks.append(_purity(finding.purity, finding.message))
+        remarks += _played(environment, episodes, seed, steps)
+        environment.close()
+    except EnvironmentFault as fault:
+        text, _, remedy = str(fault).rpartition("; ")
+        remarks.append(Remark("rules", text, Verdict.FAULT, remedy) if text else Remark("rules", remedy, Verdict.FAULT))
+    except Exception as error:
+        remarks.append(_crash(error))
+    return Examination(spec, tuple(remarks), digest, reproducible)
+
+
+def _introduced(spec: EnvironmentSpec) -> Iterator[Remark]:
+    """What the environment says of itself."""
+    yield Remark("package", spec.package)
+    names = [agent.name for agent in spec.agents]
+    yield Remark("agents", f"{len(names)}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}")
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for agent in spec.agents:
+        seen = "×".join(map(str, agent.observation_shape))
+        if agent.choices:
+            done = f"discrete {'×'.join(map(str, agent.choices))}"
+        else:
+            low, high = min(low for low, _ in agent.bounds), max(high for _, high in agent.bounds)
+            done = f"continuous {len(agent.bounds)} in {low:g} … {high:g}"
+        kinds.setdefault((seen, done), []).append(agent.name)
+    for (seen, done), members in kinds.items():
+        who = "" if len(kinds) == 1 else f" ({', '.join(members[:3])}{', …' if len(members) > 3 else ''})"
+        picture = ", a picture" if seen.count("×") == 2 else ""
+        yield Remark("observations", f"{seen}{picture}{who}")
+        yield Remark("actions", f"{done}{', masked' if spec.action_masks else ''}{who}")
+    if any(len(agent.observation_shape) == 3 for agent in spec.agents):
+        yield Remark(
+            "pictures",
+            "what has three dimensions is taken for height, width and channels and goes through convolutions",
+            Verdict.NOTE,
+            "if it is none, as the board of a game, set network.channels to [], which flattens it",
+        )
+    if len(kinds) > 1:
+        yield Remark(
+            "sharing",
+            f"the agents are of {len(kinds)} kinds, which cannot all share one policy",
+            Verdict.NOTE,
+            "set sharing.mode to groups, with patterns of agent names, or to none",
+        )
+
+
+def _purity(purity: Purity, message: str) -> Remark:
+    if purity is Purity.PURE:
+        return Remark("reproducible", "yes, reused and fresh instances agree")
+    text, _, remedy = message.partition(" Remedy: ")
+    topic = "reuse" if purity is Purity.FRESH_ONLY else "reproducible"
+    return Remark(topic, text, Verdict.NOTE, remedy)
+
+
+def _played(environment: Environment, episodes: int, seed: int, steps: int) -> Iterator[Remark]:
+    """Play whole episodes and say what they were like."""
+    spec = environment.spec
+    witness = Witness(spec)
+    limit = max(steps, spec.max_steps or 0)
+    seconds, env_steps, left, globals_used = 0.0, 0, episodes, False
+    while left:
+        size = min(left, BATCH)
+        batch = _play(environment, size, seed + left, limit, witness)
+        seconds, env_steps, globals_used = seconds + batch[0], env_steps + batch[1], globals_used or batch[2]
+        left -= size
+    yield from _lengths(witness, spec, limit)
+    yield from _rewards(witness, spec)
+    if witness.deaths or witness.rebirths:
+        yield Remark(
+            "lives",
+            f"{witness.deaths} ended in mid-episode, {witness.rebirths} agents were reborn, in {episodes} episodes",
+        )
+    if witness.waits:
+        yield Remark("turns", "agents wait while others act; they keep their memory meanwhile")
+    if witness.largest > LARGE:
+        yield Remark(
+            "scale",
+            f"observations reach {witness.largest:.3g}",
+            Verdict.NOTE,
+            "let observations be normalised by running statistics",
+        )
+    if globals_used:
+        yield Remark(
+            "randomness",
+            "draws from the global generator of Python or NumPy; Chorus seeds both for every task",
+            Verdict.NOTE,
+            "better draw from the seed given to reset",
+        )
+    yield from (Remark("rules", text, Verdict.FAULT, remedy) for text, remedy in witness.breaches.items())
+    yield Remark("speed", f"{env_steps / seconds:,.0f} env-steps/s, {min(BATCH, episodes)} episodes side by side")
+
+
+def _play(environment: Environment, size: int, seed: int, limit: int, witness: Witness) -> tuple[float, int, bool]:
+    """Play one batch; return seconds spent in the environment, steps counted, whether global generators were used."""
+    draw = np.random.default_rng(seed)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - to see whether the environment draws from it
+    clock = time.perf_counter()
+    frame = environment.reset(size, np.random.default_rng(draw.integers(2**32)))
+    seconds, counted = time.perf_counter() - clock, 0
+    at_first = _drawn()
+    witness.begin(frame)
+    for _ in range(limit):
+        actions = random_actions(environment.spec, frame, draw)
+        clock = time.perf_counter()
+        outcome = environment.step(actions)
+        seconds += time.perf_counter() - clock
+        counted += int((~witness.over).sum())
+        witness.see(outcome)
+        frame = outcome.frame
+        if witness.over.all():
+            break
+    witness.end()
+    return seconds, counted, at_first != (_SEEDED, _SEEDED) or _drawn() != at_first
+
+
+_SEEDED = 624  # where a Mersenne twister stands that was just seeded and has given nothing yet
+
+
+def _drawn() -> tuple[int, int]:
+    """Where the global generators of Python and NumPy stand."""
+    return random.getstate()[1][-1], np.random.get_state(legacy=False)["state"]["pos"]  # noqa: NPY002
+
+
+def _lengths(witness: Witness, spec: EnvironmentSpec, limit: int) -> Iterator[Remark]:
+    if witness.lengths:
+        low, mean, high = min(witness.lengths), np.mean(witness.lengths), max(witness.lengths)
+        text = f"{low} … {high} steps, {mean:.1f} on average"
+        yield Remark("episodes", f"{text}; at most {spec.max_steps}" if spec.max_steps else text)
+    if witness.unfinished:
+        ended = len(witness.lengths)
+        yield Remark(
+            "endless",
+            f"{witness.unfinished} of {ended + witness.unfinished} episodes were not over after {limit} steps",
+            Verdict.NOTE if ended else Verdict.FAULT,
+            "give the environment a limit of time (often max_cycles or max_steps in the spec string), or look further "
+            "with --steps",
+        )
+
+
+def _rewards(witness: Witness, spec: EnvironmentSpec) -> Iterator[Remark]:
+    if not witness.lengths:
+        return
+    low, high = witness.extremes
+    text = f"{np.mean(witness.individual):.4g} ± {np.std(witness.individual):.2g} an episode, summed over agents"
+    yield Remark("rewards", f"{text}; {low:.3g} … {high:.3g} a step")
+    if spec.team_reward:
+        yield Remark("team reward", f"{np.mean(witness.team):.4g} ± {np.std(witness.team):.2g} an episode")
+    elif len(spec.agents) > 1 and witness.paid and witness.alike:
+        yield Remark(
+            "team reward",
+            "all agents always got the same reward, which is then the team's",
+            Verdict.NOTE,
+            "set environment.single_reward to team",
+        )
+    elif len(spec.agents) > 1:
+        yield Remark("team reward", "none apart from the agents' own")
+        if witness.paid and witness.opposed:
+            yield Remark(
+                "opponents",
+                "what one agent wins others lose, so that returns summed over agents show no learning",
+                Verdict.NOTE,
+                "measure each side against the other as it began: chorus evaluate DIR --untrained AGENTS",
+            )
+    if not any(witness.individual) and not any(witness.team) and low == high == 0:
+        yield Remark(
+            "rewards",
+            "random actions never earned anything",
+            Verdict.NOTE,
+            "expect a slow start: play more episodes a task, or shape the reward",
+        )
+
+
+def _crash(error: Exception) -> Remark:
+    """What an exception from inside the environment says."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    notes = "; ".join(getattr(error, "__notes__", ()))
+    return Remark(
+        "crash",
+        f"{type(error).__name__}: {error} ({where.filename}:{where.lineno}){'; ' + notes if notes else ''}",
+        Verdict.FAULT,
+        "the environment raised this for actions that its own spaces and masks allow; mend it there",
+    )

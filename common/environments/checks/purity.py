@@ -1,0 +1,222 @@
+"""The proof, before the first task, that an environment's episodes are a pure function of generator and actions.
+
+A reused environment must play exactly as a fresh one does. One that does not (some keep things from one episode to the
+next) is made anew for every task, and what that costs is measured and said. One of which even two fresh instances
+differ draws from somewhere that no seed reaches: it can be trained on, but the run is not reproducible.
+
+The proof plays short episodes only, so it can miss what shows late; the audit of a run is there to catch that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chorus.common.environments.interface import ActionArray, Environment, EnvironmentSpec, Frame, Outcome
+from chorus.common.errors import EnvironmentFault
+
+EPISODES = 2
+STEPS = 25
+BEGINNINGS = 24  # how often a used environment must begin as it did at first, after one other task or another
+SEED = 20_240_229  # of the proof's own episodes; any would do
+
+Factory = Callable[[], Environment]
+
+
+class Purity(Enum):
+    """What the proof found."""
+
+    PURE = "a reused environment plays as a fresh one"
+    FRESH_ONLY = "only a fresh environment repeats itself"
+    NOT_REPRODUCIBLE = "not even fresh environments repeat themselves"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the proof found, and what follows.
+
+    Attributes:
+        purity: the finding.
+        message: one line for the user; empty if there is nothing to say.
+        cost: seconds that making the environment anew adds to every task; 0 if it is reused.
+        digest: of the episodes that a fresh instance played, to compare with those of another process.
+    """
+
+    purity: Purity
+    message: str = ""
+    cost: float = 0.0
+    digest: str = ""
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether equal seeds give equal episodes."""
+        return self.purity is not Purity.NOT_REPRODUCIBLE
+
+
+def prove(
+    make: Factory, *, episodes: int = EPISODES, steps: int = STEPS, task_episodes: int | None = None
+) -> tuple[Environment, Finding]:
+    """Make an environment that is safe to reuse for task after task, and say what was found.
+
+    Args:
+        make: makes a fresh environment.
+        episodes: K of the proof's tasks.
+        steps: the proof plays no further.
+        task_episodes: K of the tasks to come, for which the cost of making it anew is measured where it must be.
+
+    Returns:
+        An environment to play tasks with, and the finding.
+    """
+    used = make()
+    name = used.spec.name
+    first = digest(used, SEED, episodes, steps)
+    digest(used, SEED + 1, episodes + 1, min(steps, 3))  # something else, broken off in the middle
+    again = digest(used, SEED, episodes, steps)
+    reused_as_fresh = again == first and len({_beginning(used, number, episodes) for number in range(BEGINNINGS)}) == 1
+    used.close()
+    environment = make()
+    fresh = digest(environment, SEED, episodes, steps)
+    if fresh != first:
+        return environment, Finding(
+            Purity.NOT_REPRODUCIBLE,
+            f"environment {name!r} is not reproducible: two fresh instances differ for the same seed; runs with it "
+            "cannot be repeated or audited. Remedy: let it draw only from the seed given to reset",
+            digest=first,
+        )
+    if not reused_as_fresh:
+        count = episodes if task_episodes is None else task_episodes
+        _seconds(environment, count)  # the first time, it may have to make room for so many
+        reused = _seconds(environment, count)
+        renewed = Fresh(make, environment)
+        cost = max(0.0, _seconds(renewed, count) - reused)
+        return renewed, Finding(
+            Purity.FRESH_ONLY,
+            f"environment {name!r} keeps something from one task to the next, so it is made anew for every task, which "
+            f"costs about {1000 * cost:.0f} ms for a task of {count} episodes. Remedy: let reset put everything back",
+            cost,
+            first,
+        )
+    return environment, Finding(Purity.PURE, digest=first)
+
+
+def _beginning(environment: Environment, number: int, episodes: int) -> str:
+    """How the proof's episodes begin after the `number`th of some other tasks, broken off after a step."""
+    # A seed on which the environment raises fails its own task when it is played, not the proof.
+    with suppress(Exception):
+        digest(environment, SEED + 2 + number, episodes, 1)
+    return digest(environment, SEED, episodes, 0)
+
+
+def _seconds(environment: Environment, episodes: int) -> float:
+    """How long a reset takes."""
+    clock = time.perf_counter()
+    environment.reset(episodes, np.random.default_rng(SEED))
+    return time.perf_counter() - clock
+
+
+class Fresh:
+    """An environment that is made anew at every reset."""
+
+    def __init__(self, make: Factory, first: Environment) -> None:
+        self._make = make
+        self._environment = first
+        self._spec = first.spec
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """That of the environment inside."""
+        return self._spec
+
+    def reset(self, episodes: int, generator: np.random.Generator) -> Frame:
+        """Make the environment anew and begin."""
+        self._environment.close()
+        self._environment = self._make()
+        return self._environment.reset(episodes, generator)
+
+    def step(self, actions: ActionArray) -> Outcome:
+        """A step of the environment inside."""
+        return self._environment.step(actions)
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The picture of the environment inside."""
+        return self._environment.render()
+
+    def close(self) -> None:
+        """Close the environment inside."""
+        self._environment.close()
+
+
+def digest(environment: Environment, seed: int, episodes: int, steps: int) -> str:
+    """SHA-256 of everything that K episodes with random actions show, up to `steps` steps."""
+    spec = environment.spec
+    draw = np.random.default_rng(seed + 2)
+    frame = environment.reset(episodes, np.random.default_rng(seed))
+    seen = hashlib.sha256()
+    _absorb(seen, frame)
+    for _ in range(steps):
+        outcome = environment.step(random_actions(spec, frame, draw))
+        frame = outcome.frame
+        for array in (
+            outcome.rewards, outcome.team_rewards, outcome.terminated, outcome.truncated, outcome.over
+        ):  # fmt: skip
+            seen.update(array.tobytes())
+        final = frame.observations if outcome.final_observations is None else outcome.final_observations
+        seen.update(final[outcome.truncated].tobytes())
+        _absorb(seen, frame)
+        if outcome.over.all():
+            break
+    return seen.hexdigest()
+
+
+def _absorb(seen: hashlib._Hash, frame: Frame) -> None:
+    seen.update(frame.present.tobytes())
+    seen.update(frame.observations[frame.present].tobytes())
+    if frame.action_mask is not None:
+        seen.update(frame.action_mask[frame.present].tobytes())
+
+
+def random_actions(spec: EnvironmentSpec, frame: Frame, draw: np.random.Generator) -> ActionArray:
+    """Actions drawn evenly from those allowed, `[episode, agent, component]`, zero for the absent.
+
+    As in a rollout, every slot is drawn for whether anybody is there or not.
+    """
+    chance = draw.random((*frame.present.shape, spec.action_size))
+    if not spec.discrete:
+        actions = np.zeros(chance.shape, np.float32)
+        for i, agent in enumerate(spec.agents):
+            low, high = np.array(agent.bounds).T
+            actions[:, i, : len(low)] = low + (high - low) * chance[:, i, : len(low)]
+        actions[~frame.present] = 0.0
+        return actions
+    choices = np.zeros(chance.shape, np.int32)
+    for i, agent in enumerate(spec.agents):
+        start = 0
+        for component, count in enumerate(agent.choices):
+            allowed = np.ones((len(chance), count), bool)
+            if frame.action_mask is not None:
+                allowed = frame.action_mask[:, i, start : start + count]
+            choices[:, i, component] = _choose(allowed, chance[:, i, component], frame.present[:, i], agent.name)
+            start += count
+    choices[~frame.present] = 0
+    return choices
+
+
+def _choose(
+    allowed: NDArray[np.bool_], chance: NDArray[np.float64], present: NDArray[np.bool_], name: str
+) -> NDArray[np.int32]:
+    """For each row the `floor(chance · n)`-th of its n allowed choices; `allowed` is `[row, choice]`."""
+    count = allowed.sum(axis=1)
+    if (present & (count == 0)).any():
+        raise EnvironmentFault(
+            f"agent {name!r} is to act but its action mask allows nothing; allow at least one choice"
+        )
+    rank = np.minimum((chance * count).astype(np.int32), count - 1)
+    chosen: NDArray[np.int32] = np.argmax(np.cumsum(allowed, axis=1) > rank[:, None], axis=1).astype(np.int32)
+    return chosen

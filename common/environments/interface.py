@@ -1,0 +1,171 @@
+"""What Chorus asks of an environment: K episodes of one team of agents, stepped together.
+
+An environment that is vectorised implements `Environment` itself; all others come through an adapter in
+`adapters`. Everything is an array over `[episode, agent]`, every (episode, agent) slot exists at every step
+whether anybody is in it or not, and `Frame.present` says who is. Agents whose spaces differ share the same arrays:
+observations are flattened and padded with zeros to the longest, and `AgentSpec` says how much of them is real.
+
+Life and death. A **life** begins when an agent is first present and ends when it is `terminated` or `truncated`; an
+agent present again after that begins a new life (its LSTM state starts at zero). An agent that is merely absent, as in
+a game played in turns, keeps its life and its memory. The episode ends with `Outcome.over`, which ends every life in
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int32]
+ActionArray = NDArray[np.int32] | NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class AgentSpec:
+    """What one agent sees and does.
+
+    Attributes:
+        name: unique in its environment; the glob patterns of `sharing.groups` match it.
+        observation_shape: of one observation before it is flattened, `(18,)` or `(height, width, channels)`.
+        choices: for discrete actions the number of choices of each component: `(5,)` is one choice of five,
+            `(3, 2)` two components. Empty for continuous actions.
+        bounds: for continuous actions `(low, high)` of each component. Empty for discrete actions.
+    """
+
+    name: str
+    observation_shape: tuple[int, ...]
+    choices: tuple[int, ...] = ()
+    bounds: tuple[tuple[float, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.choices) == bool(self.bounds):
+            raise ValueError(f"agent {self.name!r}: give either choices (discrete) or bounds (continuous)")
+
+    @property
+    def observation_size(self) -> int:
+        """Length of the flattened observation."""
+        return prod(self.observation_shape)
+
+    @property
+    def action_size(self) -> int:
+        """Number of action components."""
+        return len(self.choices) or len(self.bounds)
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """What stays the same over all episodes of an environment.
+
+    Attributes:
+        name: the spec string that made it.
+        package: distribution and version that its dynamics come from, e.g. `mpe2 1.1.1`; part of the fingerprint.
+        agents: all agents that can ever appear, in the order of the agent axis.
+        max_steps: no episode is longer; None where nobody knows.
+        team_reward: whether the environment itself gives a team reward apart from the individual ones.
+        action_masks: whether frames carry `action_mask`.
+    """
+
+    name: str
+    package: str
+    agents: tuple[AgentSpec, ...]
+    max_steps: int | None = None
+    team_reward: bool = False
+    action_masks: bool = False
+
+    @property
+    def observation_size(self) -> int:
+        """Length of the observation axis: that of the longest flattened observation."""
+        return max(agent.observation_size for agent in self.agents)
+
+    @property
+    def action_size(self) -> int:
+        """Length of the action axis: the most components that any agent has."""
+        return max(agent.action_size for agent in self.agents)
+
+    @property
+    def choice_size(self) -> int:
+        """Length of the action mask's last axis: the most choices, summed over components, that any agent has."""
+        return max(sum(agent.choices) for agent in self.agents)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether every agent's actions are discrete; the action array is then int32, else float32."""
+        return all(agent.choices for agent in self.agents)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the agents see before they act. The arrays may be reused by the next step: copy what must last.
+
+    Attributes:
+        observations: float32 `[episode, agent, observation]`, flattened, zero beyond the agent's own length.
+        present: bool `[episode, agent]`, who acts now. The slots of others are ignored.
+        action_mask: bool `[episode, agent, choice]`, True where allowed, components one after the other; None
+            if the environment has no masks.
+    """
+
+    observations: FloatArray
+    present: BoolArray
+    action_mask: BoolArray | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one step did. The arrays may be reused by the next step: copy what must last.
+
+    Attributes:
+        rewards: float32 `[episode, agent]`, the individual rewards.
+        team_rewards: float32 `[episode]`, the team reward; zeros where the environment has none.
+        terminated: bool `[episode, agent]`, whose life ended now in the environment's own terms.
+        truncated: bool `[episode, agent]`, whose life was cut off now by a limit of time.
+        over: bool `[episode]`, which episodes are over; stays True from then on, and no step counts any more.
+        final_observations: float32 `[episode, agent, observation]`, read only where `truncated`: what the agent
+            saw last. None if nobody was truncated, or if `frame.observations` holds it.
+        frame: what the agents see next; nobody is present in an episode that is over.
+    """
+
+    rewards: FloatArray
+    team_rewards: FloatArray
+    terminated: BoolArray
+    truncated: BoolArray
+    over: BoolArray
+    frame: Frame
+    final_observations: FloatArray | None = None
+
+
+class Environment(Protocol):
+    """K episodes in lockstep. One object serves task after task; each task begins with `reset`.
+
+    An episode must be a pure function of the generator given to `reset` and of the actions: `checks/purity.py` proves
+    it before the first task.
+    """
+
+    @property
+    def spec(self) -> EnvironmentSpec:
+        """What stays the same over all episodes."""
+        ...
+
+    def reset(self, episodes: int, generator: np.random.Generator) -> Frame:
+        """Begin `episodes` fresh episodes whose randomness, now and later, comes from `generator` alone."""
+        ...
+
+    def step(self, actions: ActionArray) -> Outcome:
+        """Step every episode by `actions` `[episode, agent, component]`, int32 or float32 by `spec.discrete`.
+
+        The actions of absent agents, and of episodes that are over, are zero and mean nothing.
+        """
+        ...
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """The first episode as an RGB picture `[height, width, 3]`; None where there is no picture to be had."""
+        ...
+
+    def close(self) -> None:
+        """Give back whatever the environment holds."""
+        ...

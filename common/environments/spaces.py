@@ -1,0 +1,244 @@
+"""Gymnasium's spaces in Chorus's terms: what an agent sees as one flat row, what it does as a few components.
+
+A space is known by the name of its class, whether gymnasium's or old gym's, and neither is imported.
+
+    observation                         becomes
+    Box                                 its numbers; bytes from 0 to 255 (pictures) are scaled to 0 … 1
+    Discrete, MultiDiscrete             one-hot, one block for each component
+    MultiBinary                         its zeros and ones
+    Dict, Tuple                         its parts, one after the other, in the space's own order
+
+    action                              becomes
+    Discrete, MultiDiscrete             one component for each, numbered from 0
+    MultiBinary                         one component of two choices for each bit
+    Box                                 one component with its bounds for each number
+    Tuple, Dict of discrete ones        their components, one after the other
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from chorus.common.environments.interface import BoolArray, FloatArray
+from chorus.common.errors import EnvironmentFault
+
+_KINDS = ("Discrete", "MultiDiscrete", "MultiBinary", "Box", "Dict", "Tuple")
+MASK_KEY = "action_mask"  # PettingZoo's convention, beside "observation"
+
+
+@dataclass(frozen=True)
+class ObservationCoder:
+    """How an observation becomes a row.
+
+    Attributes:
+        shape: of the observation before it is flattened; `(height, width, channels)` for a picture.
+        size: length of the row.
+        write: `write(observation, row)` fills the float32 row `[size]`.
+    """
+
+    shape: tuple[int, ...]
+    size: int
+    write: Callable[[Any, FloatArray], None]
+
+
+@dataclass(frozen=True)
+class ActionCoder:
+    """How components become an action. Either `choices` or `bounds` is empty.
+
+    Attributes:
+        choices: of each component, for discrete actions.
+        bounds: `(low, high)` of each component, for continuous actions.
+        read: makes the environment's action of a row of components: a list of int, or a float32 array.
+    """
+
+    choices: tuple[int, ...]
+    bounds: tuple[tuple[float, float], ...]
+    read: Callable[[Any], Any]
+
+    def allowed(self, mask: Any = None) -> Any:
+        """Some row of components that is allowed: the middle of the bounds, or every first allowed choice."""
+        if self.bounds:
+            return np.array([(low + high) / 2 for low, high in self.bounds], np.float32)
+        if mask is None:
+            return [0] * len(self.choices)
+        flat = _flat_mask(mask) != 0
+        starts = np.cumsum(self.choices) - self.choices
+        return [int(np.argmax(flat[a : a + n])) for a, n in zip(starts, self.choices, strict=True)]
+
+
+def observation_coder(space: Any, who: str) -> ObservationCoder:
+    """The coder of an observation space; `who` begins the message if it cannot be taken."""
+    kind = _kind(space)
+    if kind == "Box":
+        shape = tuple(int(side) for side in space.shape)
+        size = int(np.prod(shape))
+        if space.dtype == np.uint8 and size and (np.asarray(space.high) == 255).all():
+            return ObservationCoder(shape or (1,), size, partial(_write_bytes, shape, who))
+        return ObservationCoder(shape or (1,), size, partial(_write_numbers, shape, who))
+    if kind == "Discrete":
+        count, start = int(space.n), int(getattr(space, "start", 0))
+        return ObservationCoder((count,), count, partial(_write_choice, np.array([count]), np.array([start]), who))
+    if kind == "MultiDiscrete":
+        counts = np.asarray(space.nvec).ravel().astype(int)
+        starts = _starts(space, len(counts))
+        size = int(counts.sum())
+        return ObservationCoder((size,), size, partial(_write_choice, counts, starts, who))
+    if kind == "MultiBinary":
+        shape = tuple(int(side) for side in space.shape)
+        return ObservationCoder((int(np.prod(shape)),), int(np.prod(shape)), partial(_write_numbers, shape, who))
+    if kind in ("Dict", "Tuple"):
+        return _observation_of_parts(space, kind, who)
+    raise EnvironmentFault(
+        f"{who}: cannot take the observation space {space}; give a Box, Discrete, MultiDiscrete, MultiBinary, or a "
+        "Dict or Tuple of these"
+    )
+
+
+def _observation_of_parts(space: Any, kind: str, who: str) -> ObservationCoder:
+    """A Dict (less its action mask) or a Tuple; with one part alone, that part, so that a picture stays a picture."""
+    parts = list(space.spaces.items()) if kind == "Dict" else list(enumerate(space.spaces))
+    parts = [(key, part) for key, part in parts if key != MASK_KEY]
+    coders = [(key, observation_coder(part, f"{who}, part {key!r}")) for key, part in parts]
+    if len(coders) == 1:
+        key, only = coders[0]
+        return ObservationCoder(only.shape, only.size, lambda value, row: only.write(value[key], row))
+    pieces, start = [], 0
+    for key, coder in coders:
+        pieces.append((key, slice(start, start + coder.size), coder.write))
+        start += coder.size
+
+    def write(value: Any, row: FloatArray) -> None:
+        for key, piece, write_part in pieces:
+            write_part(value[key], row[piece])
+
+    return ObservationCoder((start,), start, write)
+
+
+def _write_numbers(shape: tuple[int, ...], who: str, value: Any, row: FloatArray) -> None:
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise _wrong_shape(who, array.shape, shape)
+    row[:] = array if len(shape) == 1 else array.reshape(-1)
+
+
+def _write_bytes(shape: tuple[int, ...], who: str, value: Any, row: FloatArray) -> None:
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise _wrong_shape(who, array.shape, shape)
+    np.multiply(array.reshape(-1), np.float32(1 / 255), out=row, casting="unsafe")
+
+
+def _write_choice(
+    counts: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], who: str, value: Any, row: FloatArray
+) -> None:
+    chosen = np.asarray(value).reshape(-1)
+    if chosen.shape == counts.shape:
+        chosen = chosen - starts
+    if chosen.shape != counts.shape or (chosen < 0).any() or (chosen >= counts).any():
+        raise EnvironmentFault(
+            f"{who}: observed {value!r}, which its space does not hold; mend the environment's observation or its space"
+        )
+    row[:] = 0.0
+    row[np.cumsum(counts) - counts + chosen] = 1.0
+
+
+def _wrong_shape(who: str, found: tuple[int, ...], promised: tuple[int, ...]) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"{who}: observed an array of shape {list(found)} where its space promises {list(promised)}; "
+        "mend the environment's observation or its space"
+    )
+
+
+def action_coder(space: Any, who: str) -> ActionCoder:
+    """The coder of an action space; `who` begins the message if it cannot be taken."""
+    kind = _kind(space)
+    if kind == "Discrete":
+        start = int(getattr(space, "start", 0))
+        return ActionCoder((int(space.n),), (), partial(_read_choice, start))
+    if kind == "MultiDiscrete":
+        counts = np.asarray(space.nvec).ravel()
+        starts = _starts(space, len(counts))
+        shape, dtype = space.nvec.shape, getattr(space, "dtype", np.int64)
+        choices = tuple(int(count) for count in counts)
+        return ActionCoder(choices, (), lambda row: (np.asarray(row, dtype) + starts.astype(dtype)).reshape(shape))
+    if kind == "MultiBinary":
+        shape, bits = space.shape, int(np.prod(space.shape))
+        return ActionCoder((2,) * bits, (), lambda row: np.asarray(row, np.int8).reshape(shape))
+    if kind == "Box":
+        return _box_action(space, who)
+    if kind in ("Dict", "Tuple"):
+        return _action_of_parts(space, kind, who)
+    raise EnvironmentFault(
+        f"{who}: cannot take the action space {space}; give a Discrete, MultiDiscrete, MultiBinary or bounded Box"
+    )
+
+
+def _box_action(space: Any, who: str) -> ActionCoder:
+    low, high = np.asarray(space.low, np.float64).ravel(), np.asarray(space.high, np.float64).ravel()
+    if not (np.isfinite(low) & np.isfinite(high)).all():
+        raise EnvironmentFault(
+            f"{who}: the action space {space} has no bounds, and actions are squashed into bounds; wrap the "
+            "environment so that its action space is a Box with finite low and high"
+        )
+    if not np.issubdtype(space.dtype, np.floating):
+        raise EnvironmentFault(
+            f"{who}: the action space {space} is a Box of {space.dtype}; make it MultiDiscrete, or a Box of float32"
+        )
+    if (low >= high).any():
+        raise EnvironmentFault(f"{who}: the action space {space} leaves nothing to choose: low must be below high")
+    shape, dtype = space.shape, space.dtype
+    bounds = tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
+    return ActionCoder((), bounds, lambda row: row.astype(dtype).reshape(shape))
+
+
+def _action_of_parts(space: Any, kind: str, who: str) -> ActionCoder:
+    parts = list(space.spaces.items()) if kind == "Dict" else list(enumerate(space.spaces))
+    coders = [(key, action_coder(part, f"{who}, part {key!r}")) for key, part in parts]
+    if any(coder.bounds for _, coder in coders):
+        raise EnvironmentFault(
+            f"{who}: the action space {space} has continuous parts; only a plain Box can be continuous, or else all "
+            "parts must be discrete"
+        )
+    pieces, start = [], 0
+    for key, coder in coders:
+        pieces.append((key, slice(start, start + len(coder.choices)), coder.read))
+        start += len(coder.choices)
+    choices = tuple(count for _, coder in coders for count in coder.choices)
+    if kind == "Dict":
+        return ActionCoder(choices, (), lambda row: {key: read(row[piece]) for key, piece, read in pieces})
+    return ActionCoder(choices, (), lambda row: tuple(read(row[piece]) for _, piece, read in pieces))
+
+
+def _read_choice(start: int, row: Sequence[int]) -> int:
+    return row[0] + start
+
+
+def write_mask(mask: Any, row: BoolArray, who: str) -> None:
+    """Fill `row` `[choice]` from a mask as environments give it: an array, or one array for each component."""
+    array = _flat_mask(mask)
+    if array.shape != row.shape:
+        raise EnvironmentFault(
+            f"{who}: the action mask has {array.size} entries where the actions have {row.size} choices; give one "
+            "entry for each choice"
+        )
+    row[:] = array
+
+
+def _flat_mask(mask: Any) -> np.ndarray[Any, Any]:
+    return np.ravel(mask) if isinstance(mask, np.ndarray) else np.hstack(mask)
+
+
+def _starts(space: Any, count: int) -> np.ndarray[Any, Any]:
+    """The first number of each component."""
+    start = getattr(space, "start", None)
+    return np.zeros(count, int) if start is None else np.asarray(start).ravel().astype(int)
+
+
+def _kind(space: Any) -> str | None:
+    """The name of the nearest class that is known."""
+    return next((cls.__name__ for cls in type(space).__mro__ if cls.__name__ in _KINDS), None)

@@ -1,0 +1,115 @@
+"""The one place that knows how a gRPC connection is opened: limits, keepalive, credentials, method names, codecs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol, cast
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+from chorus.common.transport.credentials import Credentials, refuse_clear_text
+from chorus.common.transport.wire import MESSAGE_BYTES
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
+
+SERVICE = pb.DESCRIPTOR.services_by_name["Learner"].full_name
+PLAY = f"/{SERVICE}/Play"
+STATUS = f"/{SERVICE}/Status"
+HEALTH = "/grpc.health.v1.Health/Check"
+
+LIMITS = [
+    ("grpc.max_send_message_length", MESSAGE_BYTES),
+    ("grpc.max_receive_message_length", MESSAGE_BYTES),
+]
+CLIENT_OPTIONS = [
+    *LIMITS,
+    ("grpc.keepalive_time_ms", 5_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.enable_retries", 0),
+]
+SERVER_OPTIONS = [
+    *LIMITS,
+    ("grpc.max_concurrent_streams", 8),
+    ("grpc.keepalive_time_ms", 15_000),  # longer than an actor may be silent: that way it is told why it was ended
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    ("grpc.so_reuseport", 0),
+]
+
+
+class Stream(Protocol):
+    """An open stream as the actor uses it: messages in, until it ends or is cancelled."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Wait for the next message, still encoded; raises `grpc.RpcError` if the stream breaks."""
+        ...
+
+    def cancel(self) -> bool:
+        """End the stream from this side."""
+        ...
+
+
+class Line:
+    """An open line to the learner, and what its calls carry. Whoever opened it closes it."""
+
+    def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
+        self._channel = channel
+        self._metadata = metadata
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every call and give the connection back."""
+        self._channel.close()
+
+    def play(self, messages: Iterator[pb.FromActor]) -> Stream:
+        """Open an actor's stream."""
+        method: Any = self._channel.stream_stream(PLAY, pb.FromActor.SerializeToString, None)
+        return cast("Stream", method(messages, metadata=self._metadata))
+
+    def status(self, timeout: float) -> pb.StatusReply:
+        """Ask the learner how the run stands.
+
+        Raises:
+            grpc.RpcError: it does not answer in `timeout` seconds.
+        """
+        method = self._channel.unary_unary(STATUS, pb.StatusRequest.SerializeToString, pb.StatusReply.FromString)
+        return method(pb.StatusRequest(), timeout=timeout, metadata=self._metadata, wait_for_ready=True)
+
+    def serving(self, timeout: float) -> bool:
+        """Ask the learner's health service whether the run moves.
+
+        Raises:
+            grpc.RpcError: it does not answer in `timeout` seconds.
+        """
+        method = self._channel.unary_unary(
+            HEALTH, health_pb2.HealthCheckRequest.SerializeToString, health_pb2.HealthCheckResponse.FromString
+        )
+        reply = method(health_pb2.HealthCheckRequest(), timeout=timeout, metadata=self._metadata, wait_for_ready=True)
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def open_channel(address: str, credentials: Credentials) -> Line:
+    """A line to the learner at HOST:PORT.
+
+    Raises:
+        ConfigError: it would be in clear text beyond this machine, or a certificate cannot be read.
+    """
+    refuse_clear_text(address, credentials.calls_tls, credentials)
+    tls = credentials.for_channel()
+    if tls is None:
+        channel = grpc.insecure_channel(address, options=CLIENT_OPTIONS)
+    else:
+        channel = grpc.secure_channel(address, tls, options=CLIENT_OPTIONS)
+    return Line(channel, credentials.call_metadata)
+
+
+def to_actor_bytes(message: pb.ToActor | bytes) -> bytes:
+    """Messages that go to many actors come here already encoded, once."""
+    return message if isinstance(message, bytes) else message.SerializeToString()

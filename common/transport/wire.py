@@ -1,0 +1,216 @@
+"""Between Python objects and the messages of `protos/chorus/v1/rollout.proto`: big things in chunks, arrays as
+bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+from google.protobuf.message import DecodeError
+
+from chorus.common.errors import MalformedData
+from chorus.common.policy.weights import PolicyVersion, receive
+from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Array, Trajectory, digest
+from chorus.protos.chorus.v1 import rollout_pb2 as pb
+
+CHUNK_BYTES = 1 << 20
+MESSAGE_BYTES = CHUNK_BYTES + (64 << 10)
+WEIGHTS_BYTES = 4 << 30
+DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4"), "bool": np.dtype("?")}
+
+
+def read_message(data: bytes) -> pb.ToActor:
+    """A message of the learner, decoded here and not by gRPC, so that nonsense is what it is.
+
+    Raises:
+        MalformedData: it is none.
+    """
+    try:
+        return pb.ToActor.FromString(data)
+    except DecodeError as fault:
+        raise MalformedData(f"not a ToActor message: {fault}") from fault
+
+
+def task_name(task: Task) -> pb.TaskName:
+    """The message that names a task."""
+    purpose = Purpose.TRAINING if task.purpose is Purpose.AUDIT else task.purpose
+    return pb.TaskName(purpose=cast("pb.Purpose", int(purpose)), update=task.update, index=task.index)
+
+
+def read_task(name: pb.TaskName) -> Task:
+    """The task that a message names.
+
+    Raises:
+        MalformedData: its purpose is none.
+    """
+    if name.purpose not in (pb.PURPOSE_TRAINING, pb.PURPOSE_EVALUATION):
+        raise MalformedData(f"task purpose {name.purpose} is none that this version knows")
+    return Task(name.update, Purpose(name.purpose), name.index)
+
+
+def trajectory_chunks(trajectory: Trajectory) -> Iterator[pb.TrajectoryChunk]:
+    """A trajectory as messages of at most 1 MiB of payload."""
+    arrays = {name: np.ascontiguousarray(array) for name, array in trajectory.arrays.items()}
+    headers = [pb.ArrayHeader(name=name, dtype=array.dtype.name, shape=array.shape) for name, array in arrays.items()]
+    payload = b"".join(array.data if array.size else b"" for array in arrays.values())
+    name = task_name(trajectory.task)
+    sha256 = bytes.fromhex(digest(trajectory))
+    for offset, data in _pieces(payload):
+        yield pb.TrajectoryChunk(
+            task=name,
+            version=trajectory.version,
+            total_bytes=len(payload),
+            offset=offset,
+            arrays=[] if offset else headers,
+            data=data,
+            sha256=b"" if offset else sha256,
+        )
+
+
+def weights_chunks(policy: PolicyVersion) -> Iterator[pb.WeightsChunk]:
+    """A policy version as messages of at most 1 MiB of payload."""
+    for offset, data in _pieces(policy.data):
+        yield pb.WeightsChunk(
+            version=policy.version,
+            total_bytes=len(policy.data),
+            offset=offset,
+            data=data,
+            sha256=b"" if offset else policy.sha256,
+        )
+
+
+def _pieces(payload: bytes) -> Iterator[tuple[int, bytes]]:
+    if len(payload) <= CHUNK_BYTES:
+        yield 0, payload
+        return
+    view = memoryview(payload)
+    for offset in range(0, len(payload), CHUNK_BYTES):
+        yield offset, bytes(view[offset : offset + CHUNK_BYTES])
+
+
+class Assembly:
+    """Collects the chunks of one payload after another, in order, never more than `limit` bytes of one."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._pieces: list[bytes] = []
+        self._received = 0
+        self._total = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether the next chunk must begin a payload."""
+        return not self._pieces
+
+    def add(self, offset: int, total: int, data: bytes) -> bytes | None:
+        """Take a chunk; return the payload once it is whole.
+
+        Raises:
+            MalformedData: the chunk is empty, too large, out of order, or belongs to another payload.
+        """
+        if self.empty:
+            if not 0 < total <= self._limit:
+                raise MalformedData(f"total_bytes is {total}; expected 1 to {self._limit}")
+            self._total = total
+        if total != self._total:
+            raise MalformedData(f"total_bytes is {total}, but was {self._total} in the first chunk")
+        if offset != self._received:
+            raise MalformedData(f"chunk at offset {offset}; expected offset {self._received}")
+        if not 0 < len(data) <= min(CHUNK_BYTES, total - offset):
+            raise MalformedData(f"chunk of {len(data)} bytes; expected 1 to {min(CHUNK_BYTES, total - offset)}")
+        self._pieces.append(data)
+        self._received += len(data)
+        if self._received < total:
+            return None
+        payload = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces, self._received = [], 0
+        return payload
+
+
+class TrajectoryAssembly:
+    """Makes trajectories from the chunks of one stream."""
+
+    def __init__(self, limit: int) -> None:
+        self._bytes = Assembly(limit)
+        self._first = pb.TrajectoryChunk()
+
+    @property
+    def empty(self) -> bool:
+        """Whether the next chunk must begin a trajectory."""
+        return self._bytes.empty
+
+    @property
+    def announced(self) -> str:
+        """The digest that the last trajectory came with; whoever trains on it sees that it fits."""
+        return self._first.sha256.hex()
+
+    def add(self, chunk: pb.TrajectoryChunk) -> Trajectory | None:
+        """Take a chunk; return the trajectory once it is whole. Its arrays are views of the received bytes.
+
+        Raises:
+            MalformedData: the chunk is out of order, too large, or its arrays do not add up.
+        """
+        if self._bytes.empty:
+            read_task(chunk.task)
+            self._first = chunk
+        elif chunk.task != self._first.task or chunk.version != self._first.version or chunk.arrays:
+            raise MalformedData("a chunk of another trajectory came before the last one was whole")
+        payload = self._bytes.add(chunk.offset, chunk.total_bytes, chunk.data)
+        return None if payload is None else _read_trajectory(self._first, payload)
+
+
+def _read_trajectory(first: pb.TrajectoryChunk, payload: bytes) -> Trajectory:
+    names = [header.name for header in first.arrays]
+    if names != list(Trajectory.NAMES):
+        raise MalformedData(f"arrays are {names}; expected {list(Trajectory.NAMES)}")
+    arrays: dict[str, Array] = {}
+    offset = 0
+    for header in first.arrays:
+        if header.dtype not in DTYPES:
+            raise MalformedData(f"{header.name} has dtype {header.dtype!r}; expected one of {list(DTYPES)}")
+        if len(header.shape) > 5:
+            raise MalformedData(f"{header.name} has {len(header.shape)} dimensions; expected at most 5")
+        dtype, count = DTYPES[header.dtype], prod(header.shape)
+        if offset + count * dtype.itemsize > len(payload):
+            raise MalformedData(
+                f"{header.name} of shape {list(header.shape)} goes beyond the {len(payload)} bytes sent"
+            )
+        arrays[header.name] = _array(payload, header, count, offset)
+        offset += count * dtype.itemsize
+    if offset != len(payload):
+        raise MalformedData(f"{len(payload)} bytes sent, but the arrays account for {offset}")
+    return Trajectory(task=read_task(first.task), version=first.version, **arrays)  # type: ignore[arg-type]
+
+
+def _array(payload: bytes, header: pb.ArrayHeader, count: int, offset: int) -> Array:
+    """A view of `count` numbers of the payload."""
+    if header.dtype == "bool" and np.frombuffer(payload, np.uint8, count, offset).max(initial=0) > 1:
+        raise MalformedData(f"{header.name} holds a byte that is neither 0 nor 1")
+    try:
+        return np.frombuffer(payload, DTYPES[header.dtype], count, offset).reshape(header.shape)
+    except ValueError as fault:  # an empty array with sides that no array can have
+        raise MalformedData(f"{header.name} has an impossible shape {list(header.shape)}") from fault
+
+
+class WeightsAssembly:
+    """Makes policy versions from the chunks of one stream."""
+
+    def __init__(self, limit: int = WEIGHTS_BYTES) -> None:
+        self._bytes = Assembly(limit)
+        self._first = pb.WeightsChunk()
+
+    def add(self, chunk: pb.WeightsChunk) -> PolicyVersion | None:
+        """Take a chunk; return the version once it is whole and its digest fits.
+
+        Raises:
+            MalformedData: the chunk is out of order, or the digest does not fit.
+        """
+        if self._bytes.empty:
+            self._first = chunk
+        elif chunk.version != self._first.version:
+            raise MalformedData(f"a chunk of version {chunk.version} came before {self._first.version} was whole")
+        payload = self._bytes.add(chunk.offset, chunk.total_bytes, chunk.data)
+        return None if payload is None else receive(chunk.version, payload, self._first.sha256)

@@ -1,0 +1,237 @@
+"""The run folder: what a run leaves on disk, and who may write to it.
+
+config.yaml      everything resolved, with the run's id, versions and fingerprint under `run`
+metrics.csv      a row per update
+batches.jsonl    a line per update: the digest of its batch, and who played which task
+checkpoints/     the newest whole one is what a resumed run starts from
+final/           policy.safetensors, once the run is complete
+log.jsonl        what learner and actors had to say, if `chorus train` started them
+lock             held by the learner at work
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from chorus.common.errors import ConfigError, RunFolderError
+from chorus.common.policy.weights import PolicyVersion
+from chorus.common.process.fingerprint import Fingerprint, first_difference
+from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config
+from chorus.common.settings.plain import differences, read
+from chorus.learner.storage.checkpoint import write_aside
+
+COLUMNS = (
+    "update",
+    "env_steps",
+    "agent_steps",
+    "seconds",
+    "individual_return",
+    "team_return",
+    "mixed_return",
+    "episode_length",
+    "policy_version",
+    "policy_lag",
+    "agent_steps_per_second",
+    "evaluation_return",
+    "gradient_norm",
+    "clipped",
+    "signal_to_noise",
+    "loss",
+    "entropy",
+    "explained_variance",
+    "policy_disagreement",
+    "importance_ratio_mean",
+    "importance_ratio_max",
+    "learning_rate",
+)
+
+
+class RunFolder:
+    """A run's folder, locked for this process until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the folder if need be, and lock it.
+
+        Raises:
+            RunFolderError: another learner works on it, or it cannot be made.
+        """
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        try:
+            self.checkpoints.mkdir(parents=True, exist_ok=True)
+            self._lock = (path / "lock").open("a")
+        except OSError as fault:
+            raise RunFolderError(f"{path}: {fault.strerror or fault}; choose another --out") from fault
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            self._lock.close()
+            raise RunFolderError(
+                f"{path}: another learner is at work on this run; stop it or choose another --out"
+            ) from fault
+        self.irreproducible: list[str] = []
+        self._about: dict[str, Any] = {}
+        self._config: Config | None = None
+        self._metrics: io.BufferedWriter | None = None
+        self._batches: io.BufferedWriter | None = None
+
+    def close(self) -> None:
+        """Close the files and give the lock back."""
+        for file in (self._metrics, self._batches):
+            if file is not None:
+                file.close()
+        self._lock.close()
+
+    # -- what run it is
+
+    def begin(self, config: Config, fingerprint: Fingerprint) -> str:
+        """Write `config.yaml` into an empty folder, or see that the run in it is this one; return the run's id.
+
+        Raises:
+            ConfigError: another configuration or arithmetic is at work there; says what differs.
+            RunFolderError: the folder holds something, but no run.
+        """
+        path = self.path / "config.yaml"
+        if path.exists():
+            return self._continue(path, config, fingerprint)
+        entries = {entry.name for entry in self.path.iterdir() if entry.suffix != ".part"}  # those a crash left behind
+        strangers = entries - {"lock", "checkpoints", "log.jsonl"}
+        if strangers or any(self.checkpoints.iterdir()):
+            found = ", ".join(sorted(strangers)[:5]) or "checkpoints"
+            raise RunFolderError(f"{self.path} holds no config.yaml, but {found}; choose an empty --out")
+        run = secrets.token_hex(4)
+        reasons = ["unlike arithmetic is allowed (mixed_arithmetic)"] if config.mixed_arithmetic else []
+        self._write_config(path, config, {"id": run, "fingerprint": fingerprint, "not_reproducible": reasons})
+        return run
+
+    def mark_irreproducible(self, reason: str) -> None:
+        """Note in `config.yaml` why this run cannot be reproduced."""
+        if self._config is None:
+            raise RunFolderError(f"{self.path}: no run has begun here")
+        reasons = [*self.irreproducible, reason]
+        self._write_config(self.path / "config.yaml", self._config, {**self._about, "not_reproducible": reasons})
+
+    def _continue(self, path: Path, config: Config, fingerprint: Fingerprint) -> str:
+        about = read_about(self.path)
+        before = read_config(self.path)
+        wanted = msgspec.structs.replace(config, updates=before.updates)
+        changed = differences(configuration.to_dict(before), configuration.to_dict(wanted))
+        if changed:
+            raise ConfigError(
+                f"{self.path} holds another run; settings that differ (there, here): {'; '.join(changed)}."
+                " Use the run's own settings to resume it, or choose another --out"
+            )
+        if config.updates < before.updates:
+            raise ConfigError(
+                f"{self.path} is a run of {before.updates} updates; updates may grow, not shrink to {config.updates}"
+            )
+        difference = first_difference(about["fingerprint"], fingerprint)
+        if difference and not config.mixed_arithmetic:
+            raise ConfigError(
+                f"{self.path} was begun with other arithmetic: {difference}; resume it on a like machine,"
+                " or allow --mixed-arithmetic from the start"
+            )
+        if config.updates > before.updates:
+            self._write_config(path, config, about)
+        self._know(config, about)
+        return str(about["id"])
+
+    def _know(self, config: Config, about: dict[str, Any]) -> None:
+        self._config, self._about = config, about
+        self.irreproducible[:] = about.get("not_reproducible", [])
+
+    def _write_config(self, path: Path, config: Config, about: dict[str, Any]) -> None:
+        self._know(config, about)
+        text = yaml.safe_dump({"run": about, **configuration.to_dict(config)}, sort_keys=False)
+        write_aside(path, text.encode())
+
+    def refuse_if_trained(self) -> None:
+        """See that a run without checkpoints never got anywhere, so that a fresh start destroys nothing.
+
+        Raises:
+            RunFolderError: there is a record of updates.
+        """
+        record = self.path / "metrics.csv"
+        if record.exists() and record.read_bytes().count(b"\n") > 1:
+            raise RunFolderError(
+                f"{self.path} has a record of updates, but its checkpoints are gone; restore one from a backup,"
+                " or train into another folder"
+            )
+
+    # -- the record
+
+    def open_record(self, metrics_bytes: int, batches_bytes: int) -> None:
+        """Open `metrics.csv` and `batches.jsonl`, cut back to what the checkpoint knows of."""
+        self._metrics = _open_at(self.path / "metrics.csv", metrics_bytes)
+        self._batches = _open_at(self.path / "batches.jsonl", batches_bytes)
+        if not metrics_bytes:
+            self._metrics.write((",".join(COLUMNS) + "\n").encode())
+            self._metrics.flush()
+
+    def add(self, row: dict[str, Any], batch: dict[str, Any]) -> None:
+        """Append an update's row and its batch."""
+        if self._metrics is None or self._batches is None:
+            raise RunFolderError(f"{self.path}: the record is not open")
+        line = io.StringIO()
+        csv.DictWriter(line, COLUMNS, lineterminator="\n").writerow(row)
+        self._metrics.write(line.getvalue().encode())
+        self._metrics.flush()
+        self._batches.write(msgspec.json.encode(batch) + b"\n")
+        self._batches.flush()
+
+    def record_lengths(self) -> tuple[int, int]:
+        """Bytes of `metrics.csv` and `batches.jsonl`, after making sure that they are on disk."""
+        if self._metrics is None or self._batches is None:
+            raise RunFolderError(f"{self.path}: the record is not open")
+        os.fsync(self._metrics.fileno())
+        os.fsync(self._batches.fileno())
+        return self._metrics.tell(), self._batches.tell()
+
+    def write_final(self, policy: PolicyVersion) -> None:
+        """Write `final/policy.safetensors`."""
+        folder = self.path / "final"
+        folder.mkdir(exist_ok=True)
+        write_aside(folder / "policy.safetensors", policy.data)
+
+
+def _open_at(path: Path, length: int) -> io.BufferedWriter:
+    size = path.stat().st_size if path.exists() else 0
+    if size < length:
+        raise RunFolderError(f"{path} has {size} bytes, but the checkpoint knows of {length}; restore it from a backup")
+    file = path.open("r+b" if path.exists() else "w+b", buffering=0)
+    file.truncate(length)
+    file.close()
+    return path.open("ab")
+
+
+def read_config(run: Path) -> Config:
+    """The resolved configuration of the run in a folder.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
+    settings = read(run / "config.yaml")
+    settings.pop("run", None)
+    return configuration.check(settings)
+
+
+def read_about(run: Path) -> dict[str, Any]:
+    """The run's id and fingerprint.
+
+    Raises:
+        ConfigError: `config.yaml` is missing or says nothing of them.
+    """
+    about = read(run / "config.yaml").get("run")
+    if not isinstance(about, dict) or not {"id", "fingerprint"} <= about.keys():
+        raise ConfigError(f"{run / 'config.yaml'} names no run; it is not one that chorus wrote")
+    return about

@@ -1,0 +1,89 @@
+"""Who waits for tasks, and gives them out: between the ledger, which says what may be played, and connected actors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from chorus.common.monitoring.metrics import LearnerMetrics
+from chorus.common.policy.weights import PolicyVersion
+from chorus.common.tasks.task import Task
+from chorus.learner.tasks.ledger import Ledger
+
+
+class Subscriber(Protocol):
+    """A connected actor, as those see it who have work for it."""
+
+    @property
+    def name(self) -> str:
+        """The actor's id."""
+        ...
+
+    @property
+    def wanted(self) -> int:
+        """Tasks that it waits for."""
+        ...
+
+    def send_task(self, task: Task, policy: PolicyVersion) -> None:
+        """Have it play a task, after giving it the version if it has not got it."""
+        ...
+
+
+class Dispatcher:
+    """The connected actors, and which of them wait; who has waited longest is served first."""
+
+    def __init__(self, ledger: Ledger, version_for: Callable[[int], PolicyVersion], metrics: LearnerMetrics) -> None:
+        """Give out what the ledger has; `version_for` says by which version an update's tasks are played."""
+        self._ledger = ledger
+        self._version_for = version_for
+        self._metrics = metrics
+        self._subscribers: dict[str, Subscriber] = {}
+        self._idle: dict[str, None] = {}
+
+    def __len__(self) -> int:
+        """How many actors are connected."""
+        return len(self._subscribers)
+
+    def add(self, subscriber: Subscriber) -> None:
+        """An actor is connected."""
+        self._subscribers[subscriber.name] = subscriber
+        self._metrics.actors.set(len(self))
+
+    def remove(self, name: str) -> None:
+        """An actor is gone."""
+        del self._subscribers[name]
+        self._idle.pop(name, None)
+        self._metrics.actors.set(len(self))
+
+    def ask(self, name: str) -> None:
+        """An actor wants tasks; it gets them now or as soon as there are some."""
+        self._idle[name] = None
+        self._serve(name)  # nobody else: what made others wait is as it was
+        self._metrics.idle_actors.set(len(self._idle))
+
+    def give_out(self) -> None:
+        """Give tasks to the actors that wait."""
+        self._ledger.ring_alarms(time.monotonic())
+        for name in list(self._idle):
+            if not self._ledger.may_lease:
+                break
+            self._serve(name)
+        self._metrics.idle_actors.set(len(self._idle))
+
+    def help_out(self) -> None:
+        """Give those who wait what others are late with, if anybody is."""
+        alarm = self._ledger.next_alarm()
+        if self._idle and alarm is not None and alarm <= time.monotonic():
+            self.give_out()
+
+    def _serve(self, name: str) -> None:
+        """Give an idle actor as many tasks as it wants and there are."""
+        subscriber = self._subscribers[name]
+        while subscriber.wanted:
+            task = self._ledger.lease(name, time.monotonic())
+            if task is None:
+                return
+            self._metrics.leases.inc()
+            subscriber.send_task(task, self._version_for(task.update))
+        del self._idle[name]

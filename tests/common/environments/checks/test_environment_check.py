@@ -1,0 +1,206 @@
+"""`chorus check-env`: finds what is wrong, says what to do, and exits with 1 if Chorus could not train on it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chorus.commands.check_env import add_arguments, check, run
+from chorus.common.environments.checks.examination import Examination, Remark, Verdict, examine
+from chorus.common.environments.checks.witness import Witness
+from chorus.common.environments.spread import Spread
+
+TOYS = "tests.common.environments.toys"
+
+
+def command(*words: str) -> int:
+    """`chorus check-env WORDS`: its exit code."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return run(parser.parse_args(words))
+
+
+def remarks(examination: Examination, topic: str) -> list[Remark]:
+    return [remark for remark in examination.remarks if remark.topic == topic]
+
+
+def test_a_good_environment_is_described_and_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("spread?agents=2", "--episodes", "4") == 0
+    printed = capsys.readouterr().out
+    for words in ("chorus-spread", "2: agent_0, agent_1", "discrete 5", "25 … 25 steps", "team reward", "env-steps/s"):
+        assert words in printed
+    assert "agrees with this one" in printed and "Chorus can train on it." in printed
+
+
+def test_scripts_get_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("spread?agents=2", "--episodes", "2", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (
+        report["trainable"]
+        and {"topic": "observations", "text": "12", "verdict": "fact", "remedy": ""} in report["remarks"]
+    )
+
+
+def test_what_cannot_be_made_fails_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command("spread?agnets=2") == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "FAULT" in printed and "did you mean 'agents'?" in printed and "cannot train" in printed
+
+
+@pytest.mark.parametrize(
+    ("spec", "topic", "words"),
+    [
+        (f"{TOYS}:walk?source=poison", "rules", "an observation is NaN or infinite"),
+        (f"{TOYS}:walk?length=300", "endless", "5 of 5 episodes were not over after 200 steps"),
+        (f"{TOYS}:growing", "rules", r"observed an array of shape \[3\] where its space promises \[2\]"),
+        (f"{TOYS}:breaking", "crash", "RuntimeError: the bridge is out"),
+        (f"{TOYS}:barred", "rules", "agent 'a' is to act but its action mask allows nothing"),
+    ],
+)
+def test_what_could_not_be_trained_on_is_a_fault_with_a_remedy(spec: str, topic: str, words: str) -> None:
+    examination = examine(spec, episodes=5, seed=0, steps=200)
+    assert not examination.trainable
+    fault = next(remark for remark in examination.remarks if remark.verdict is Verdict.FAULT)
+    assert fault.topic == topic and re.search(words, fault.text), fault
+    assert fault.remedy
+
+
+@pytest.mark.parametrize(
+    ("source", "topic", "words"),
+    [
+        ("entropy", "reproducible", "two fresh instances differ"),
+        ("remembers", "reuse", "keeps something from one task to the next"),
+        ("global", "randomness", "global generator"),
+    ],
+)
+def test_what_cannot_be_repeated_is_noted_but_can_be_trained_on(source: str, topic: str, words: str) -> None:
+    examination = check(f"{TOYS}:walk?source={source}", episodes=3)
+    assert examination.trainable
+    (remark,) = remarks(examination, topic)
+    assert remark.verdict is Verdict.NOTE and words in remark.text and remark.remedy
+
+
+def test_another_process_with_other_hashes_must_agree() -> None:
+    (remark,) = remarks(check(f"{TOYS}:walk?source=hash", episodes=2), "other process")
+    assert remark.verdict is Verdict.NOTE and "PYTHONHASHSEED" in remark.text and "sort" in remark.remedy
+    (remark,) = remarks(check(f"{TOYS}:walk", episodes=2), "other process")
+    assert remark.verdict is Verdict.FACT and "agrees" in remark.text
+
+
+def test_lives_turns_and_scale_are_told() -> None:
+    examination = examine(f"{TOYS}:lively", episodes=3, seed=0, steps=50)
+    assert remarks(examination, "lives")[0].text == "6 ended in mid-episode, 6 agents were reborn, in 3 episodes"
+    assert remarks(examination, "turns")
+    assert remarks(examination, "scale")[0].text == "observations reach 50", "the sixth step shows nobody anything"
+    assert remarks(examination, "episodes")[0].text.startswith("6 … 6 steps")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "spread",
+        "pettingzoo:mpe2.simple_spread_v3",
+        "pettingzoo:mpe2.simple_speaker_listener_v4",
+        "pettingzoo:mpe2.simple_tag_v3",
+        "pettingzoo:mpe2.simple_adversary_v3",
+        "pettingzoo:sisl.pursuit_v5?max_cycles=60",
+        "pettingzoo:sisl.multiwalker_v9?max_cycles=60",
+        "pettingzoo:butterfly.knights_archers_zombies_v11",
+        "pettingzoo:classic.tictactoe_v3",
+        "pettingzoo:classic.connect_four_v3",
+        "gymnasium:Foraging-8x8-2p-3f-v3",
+        "gymnasium:Foraging-8x8-2p-3f-coop-v3",
+        "gymnasium:rware-tiny-2ag-v2",
+        "vmas:navigation?n_agents=3",
+        "vmas:balance",
+    ],
+)
+def test_every_adapter_repeats_itself_in_another_process(spec: str) -> None:
+    examination = check(spec, episodes=2)
+    if any("is not installed" in remark.text for remark in examination.remarks):
+        pytest.skip(examination.remarks[0].text)
+    assert examination.trainable and examination.reproducible, examination.remarks
+    assert "agrees" in remarks(examination, "other process")[0].text
+
+
+def test_a_reward_that_all_agents_share_is_recognised_as_the_teams() -> None:
+    pytest.importorskip("mpe2")
+    shared = examine("pettingzoo:mpe2.simple_spread_v3?local_ratio=0.0", episodes=2, seed=0, steps=50)
+    assert remarks(shared, "team reward")[0].remedy == "set environment.single_reward to team"
+    own = examine("pettingzoo:mpe2.simple_spread_v3?local_ratio=1.0", episodes=8, seed=0, steps=50)
+    assert "none apart" in remarks(own, "team reward")[0].text
+
+
+def test_silence_is_not_taken_for_a_shared_reward() -> None:
+    """Where random actions never earn anything, nothing was seen of whose reward it would be."""
+    pytest.importorskip("lbforaging")
+    silent = examine("gymnasium:Foraging-8x8-2p-3f-coop-v3?max_episode_steps=5", episodes=2, seed=0, steps=50)
+    assert [remark.text for remark in remarks(silent, "team reward")] == ["none apart from the agents' own"]
+    assert "random actions never earned anything" in [remark.text for remark in remarks(silent, "rewards")]
+
+
+def test_opponents_are_recognised_and_boards_are_told_from_pictures() -> None:
+    pytest.importorskip("pettingzoo")
+    game = examine("pettingzoo:classic.tictactoe_v3", episodes=4, seed=0, steps=50)
+    assert "--untrained" in remarks(game, "opponents")[0].remedy
+    assert remarks(game, "observations")[0].text == "3×3×2, a picture"
+    assert "network.channels to []" in remarks(game, "pictures")[0].remedy
+    assert not remarks(examine("spread", episodes=4, seed=0, steps=50), "opponents")
+
+
+BREACHES: dict[str, tuple[Callable[[Any, int], dict[str, Any]], str]] = {
+    "dtype": (lambda outcome, now: {"rewards": outcome.rewards.astype(np.float64)}, "rewards is float64"),
+    "shape": (
+        lambda outcome, now: {"team_rewards": outcome.team_rewards[:, None]},
+        r"team_rewards is float32 \[2, 1\]",
+    ),
+    "nan": (lambda outcome, now: {"rewards": outcome.rewards * np.float32("nan")}, "an individual reward is NaN"),
+    "over": (lambda outcome, now: {"over": np.full(2, now % 2 == 1)}, "that was over began again"),
+    "ended": (lambda outcome, now: {"terminated": np.full((2, 3), now <= 4)}, "ended that had not begun"),
+    "present": (lambda outcome, now: {"over": np.ones(2, bool)}, "present in an episode that is over"),
+}
+
+
+@pytest.mark.parametrize("name", BREACHES)
+def test_every_rule_of_the_native_interface_is_watched(name: str) -> None:
+    alter, words = BREACHES[name]
+    environment = Spread(3, steps=6)
+    witness = Witness(environment.spec)
+    witness.begin(environment.reset(2, np.random.default_rng(0)))
+    for now in range(1, 7):
+        outcome = environment.step(np.zeros((2, 3, 1), np.int32))
+        if name == "ended":
+            outcome.frame.present[:] = False
+        changed = {key: getattr(outcome, key) for key in outcome.__dataclass_fields__} | alter(outcome, now)
+        try:
+            witness.see(type(outcome)(**changed))
+        except ValueError:  # arrays of the wrong shape may not even be counted
+            break
+    assert any(re.search(words, breach) for breach in witness.breaches), witness.breaches
+    assert all(witness.breaches.values()), "every breach has its remedy"
+
+
+def test_an_honest_environment_breaks_no_rule() -> None:
+    environment = Spread(3, steps=6)
+    witness = Witness(environment.spec)
+    witness.begin(environment.reset(2, np.random.default_rng(0)))
+    for _ in range(6):
+        witness.see(environment.step(np.zeros((2, 3, 1), np.int32)))
+    witness.end()
+    assert not witness.breaches and witness.lengths == [6, 6] and not witness.unfinished
+
+
+def test_an_episode_longer_than_promised_is_a_breach() -> None:
+    environment = Spread(3, steps=6)
+    witness = Witness(Spread(3, steps=5).spec)
+    witness.begin(environment.reset(2, np.random.default_rng(0)))
+    for _ in range(6):
+        witness.see(environment.step(np.zeros((2, 3, 1), np.int32)))
+    assert any("max_steps = 5" in breach for breach in witness.breaches)

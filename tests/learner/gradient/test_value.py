@@ -1,0 +1,96 @@
+"""The learned baseline: its targets, its loss and the advantages it leaves, against sums that are written out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chorus.common.policy.weights import make
+from chorus.learner.gradient.policy_data import PolicyData
+from chorus.learner.gradient.returns import alive
+from chorus.learner.gradient.value import value_targets
+from tests import reference
+from tests.playground import Game, Script, batch_gradients, scripts, tensors_for, training_task, write_script
+from tests.playground import settings as configured
+
+
+def assert_equal(found: np.ndarray, expected: np.ndarray) -> None:
+    """To the rounding of float64."""
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-10)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    script=scripts(),
+    sharing=st.sampled_from(["all", "all_with_id", "none"]),
+    network=st.sampled_from(["head", "own"]),
+    target=st.sampled_from([{"trace": 0.0}, {"trace": 0.8}, {"trace": 1.0}, {"steps": 1}, {"steps": 3}, {"steps": 50}]),
+    reduction=st.sampled_from(["mean", "sum", "agent_mean"]),
+    discount=st.sampled_from([0.0, 0.9, 1.0]),
+)
+def test_the_gradient_with_a_learned_value_equals_a_slow_one_for_every_pattern_of_lives(
+    script: Script, sharing: str, network: str, target: dict[str, Any], reduction: str, discount: float
+) -> None:
+    config = configured(
+        sharing={"mode": sharing},
+        loss={"baseline": "value", "reduction": reduction, "discount": discount},
+        value={"network": network, **target},
+        reward={"individual": 0.7, "team": 0.4},
+    )
+    game = Game.of(script, config)
+    batch = [game.play(training_task(index=index)) for index in range(2)]
+    expected = reference.gradients(batch, game.version.tensors(), game.policies, game.spec, game.config)
+    for found, slow in zip(game.gradients(batch), expected, strict=True):
+        assert_equal(found, slow)
+
+
+@pytest.fixture
+def script() -> Script:
+    """Deaths, cuts, rebirths, absences and unequal lengths."""
+    found = write_script(seed=5, time=7, episodes=4, agents=3)
+    assert found.truncated.any() and found.terminated.any()
+    return found
+
+
+def test_targets_are_read_from_the_slow_copy_and_the_baseline_is_not(script: Script) -> None:
+    game = Game.of(script, configured(loss={"baseline": "value"}, value={"trace": 0.5, "slow": 0.1}))
+    slow = tensors_for(game.policies, game.config, seed=9)
+    batch = [game.play()]
+    tensors = game.version.tensors()
+    found = batch_gradients(batch, tensors, game.policies, game.spec, game.config, slow)[0]
+    expected = reference.gradients(batch, tensors, game.policies, game.spec, game.config, slow=slow)[0]
+    assert_equal(found, expected)
+    assert not np.allclose(found, game.gradients(batch)[0], rtol=1e-3)
+
+
+def test_a_value_is_learned_in_terms_of_the_returns_mean_and_deviation(script: Script) -> None:
+    game = Game.of(script, configured(loss={"baseline": "value"}))
+    tensors = game.version.tensors() | {"all/credit": np.array([2.0, 10.0, 0.0, 68.0, 0.0, 0.0])}  # mean 5, deviation 3
+    scaled = replace(game, version=make(0, tensors))
+    batch = [scaled.play()]
+    expected = reference.gradients(batch, tensors, game.policies, game.spec, game.config, terms=(5.0, 3.0))[0]
+    assert_equal(scaled.gradients(batch)[0], expected)
+
+
+def test_a_value_that_is_right_about_the_time_after_a_limit_explains_what_it_is_held_against() -> None:
+    """Returns that a limit of time cut off go on by the value, in what is fitted to and in what is explained alike."""
+    played = write_script(seed=5, time=7, episodes=4, agents=3)
+    game = Game.of(played, configured(loss={"baseline": "value", "discount": 0.9}, value={"trace": 0.3}))
+    trajectory = game.play()
+    paid = trajectory.individual_rewards.astype(np.float64)
+    tail = np.zeros((*paid.shape[:2], 1))
+    part = PolicyData(trajectory, game.policies[0], [0, 1, 2], paid, tail, paid, alive(trajectory))
+    acted = part.grid(trajectory.acted)
+    values = np.where(acted, 2.0, 0.0), np.where(part.grid(trajectory.truncated), 7.0, 0.0)
+    targets = value_targets(part, values, game.config)
+    monte_carlo = configured(loss={"baseline": "value", "discount": 0.9}, value={"trace": 1.0})
+    assert_equal(targets.whole[acted], value_targets(part, values, monte_carlo).fitted[acted])
+    stopped = value_targets(part, (values[0], np.zeros_like(values[1])), monte_carlo).fitted
+    assert_equal(targets.known[acted], stopped[acted])
+    assert_equal(targets.whole[acted], (targets.known + 7.0 * targets.beyond)[acted])
+    assert targets.beyond[acted].max() == pytest.approx(0.9) and (targets.beyond[acted] == 0.0).any()
