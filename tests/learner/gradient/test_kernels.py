@@ -16,7 +16,7 @@ NOTES = """
 import ctypes
 from pathlib import Path
 
-from chorus.common import arithmetic; arithmetic.pin
+from chorus.common.process import arithmetic; arithmetic.pin()
 import torch
 
 from chorus.common.settings import config
