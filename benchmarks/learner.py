@@ -10,7 +10,7 @@ from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene, ragged
 from chorus.common.policy.layout import layout
 from chorus.common.tasks.trajectory import Trajectory
-from chorus.learner.gradient import reinforce as gradient
+from chorus.learner.gradient import reduction
 from chorus.learner.update.training import TaskSums
 
 COLUMNS = (
@@ -120,10 +120,10 @@ def _step(lstm: int, task_seconds: float, effort: Effort) -> Row:
     scene = _scene(_Case(lstm, 96, 25))
     training = scene.training()
     sums: list[TaskSums] = [training.sums(scene.trajectory(index)) for index in range(scene.config.tasks)]
-    parts = [task.policies[0] for task in sums]
+    parts = [task.policies[0].step for task in sums]
     network = training._networks[0]
     seconds = seconds_each(lambda: training.apply(sums), effort)
-    limit = seconds_each(lambda: gradient.reduce(network, parts, 1.0), effort)
+    limit = seconds_each(lambda: reduction.reduce(network, parts, 1.0), effort)
     return {
         "lstm": lstm,
         "tasks": len(sums),

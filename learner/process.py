@@ -127,11 +127,11 @@ async def serve(
     if init_from is not None:
         digest, initial = load_initial(init_from)
         config = msgspec.structs.replace(config, initial_weights=digest)
-    config = resolve(config, spec)
-    policies = divide(spec, config.sharing)
     print_of = fingerprint(spec.package)
     folder = RunFolder(out)
     try:
+        config = resolve(config, spec, folder.begun_with())
+        policies = divide(spec, config.sharing)
         run = folder.begin(config, print_of)
         logs.bind(run=run)
         checkpoint = load_newest(folder.checkpoints)

@@ -22,7 +22,8 @@ from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose, Task
 from chorus.learner.update.episode_totals import episode_totals, mean_returns
-from chorus.learner.update.training import Training, UpdateReport, first_version
+from chorus.learner.update.report import UpdateReport
+from chorus.learner.update.training import Training, first_version
 
 Json = dict[str, Any]
 

@@ -106,10 +106,11 @@ def one_seed(settings: Json, seed: int, warm_up: int, tasks: int) -> list[Json]:
 
 
 def _gradient(sums: TaskSums) -> Values:
-    gradient = sums.policies[0].gradient
+    step = sums.policies[0].step
+    gradient = step.gradient
     if gradient is None:
         raise ValueError("an agent did nothing")
-    flat: Values = gradient.double().numpy() / sums.policies[0].steps
+    flat: Values = gradient.double().numpy() / step.steps
     return flat
 
 

@@ -28,6 +28,7 @@ from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
+from chorus.learner.gradient import reduction
 from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network, initialise
 from chorus.learner.gradient.running_statistics import Statistics
@@ -329,7 +330,7 @@ def batch_gradients(
     tasks = [gradient.task_sums(played, networks, statistics, environment, config, copies) for played in trajectories]
     found = []
     for number, network in enumerate(networks):
-        sums = [task[number] for task in tasks]
-        z = gradient.divisor(network.spec, sums, environment, config)
-        found.append(gradient.reduce(network, sums, z).numpy())
+        sums = [task[number].step for task in tasks]
+        z = reduction.divisor(network.spec, sums, environment, config)
+        found.append(reduction.reduce(network, sums, z).numpy())
     return found

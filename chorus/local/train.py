@@ -69,7 +69,7 @@ async def _train(config, out, actors, listening, options, log_file) -> bool:  # 
             profile.begin(out)
         launchers.append(Launcher(serving, actors, listening.credentials, log_file, on_fault))
         launchers[0].start()
-        views.append(View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
+        views.append(View(f"{config.environment.spec} in {out}", serving.config.updates, serving.resumed_at))
 
     def on_update(progress: Progress) -> None:
         views[0].update(progress)

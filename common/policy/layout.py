@@ -5,6 +5,7 @@ The one description that the learner's torch network and the actor's NumPy netwo
     observation -> [normalise] -> [convolutions, if it is a picture] -> encoder -> memory -> head -> logits, or means
                                                                                   `log_std` beside it, for means
     observation ->  …  the same again under `value.`, if the value has a network of its own          -> value
+                    (which may see the whole team: `value.sees`)
                     or from the policy's own memory (`value: head`)                                   -> value
 """
 
@@ -13,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod, sqrt
+
+from msgspec.structs import replace
 
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.settings.config import Config, NetworkConfig
@@ -37,12 +40,14 @@ def layout(spec: PolicySpec, config: Config) -> dict[str, Draw]:
     Ranges are those of torch's own layers: uniform in +-1/sqrt(fan-in), for an LSTM +-1/sqrt(width).
     """
     tensors = _trunk(spec, config.network, "")
+    value = config.value
     tensors |= _linear("head", config.network.memory_width, spec.output_size)
     if spec.agent.bounds:
         tensors["log_std"] = Draw((len(spec.agent.bounds),), constant=INITIAL_LOG_STD)
     if config.loss.baseline == "value":
-        if config.value.network == "own":
-            tensors |= _trunk(spec, config.network, "value.")
+        if value.network == "own":
+            memory = replace(config.network, memory=value.memory or config.network.memory)
+            tensors |= _trunk(spec, memory, "value.", spec.team_input_size if value.sees == "team" else None)
         tensors |= _linear("value.head", config.network.memory_width, 1)
     return tensors
 
@@ -62,10 +67,11 @@ def is_picture(spec: PolicySpec, config: NetworkConfig) -> bool:
     return len(spec.agent.observation_shape) == 3 and bool(config.channels)
 
 
-def _trunk(spec: PolicySpec, config: NetworkConfig, prefix: str) -> dict[str, Draw]:
+def _trunk(spec: PolicySpec, config: NetworkConfig, prefix: str, flat: int | None = None) -> dict[str, Draw]:
+    """Of an agent's own observation, or of a `flat` vector of that width."""
     tensors: dict[str, Draw] = {}
-    inputs = spec.input_size
-    if is_picture(spec, config):
+    inputs = flat or spec.input_size
+    if flat is None and is_picture(spec, config):
         sizes = picture_sizes(spec.agent.observation_shape, config.channels)
         for number, (before, after) in enumerate(pairwise(sizes)):
             tensors |= _linear(f"{prefix}convolution{number}", KERNEL * KERNEL * before[2], after[2])

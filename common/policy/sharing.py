@@ -6,6 +6,7 @@ Agents of one policy see and do alike things (same observation shape, same actio
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -25,17 +26,26 @@ class PolicySpec:
         agents: positions of its agents on the environment's agent axis.
         agent: what each of them sees and does.
         identified: whether a one-hot agent id follows the observation in the network's input.
+        team_observations: lengths of the observations of all agents of the environment together, and
+        team_agents: how many they are: the width of what a value that sees the team is shown.
     """
 
     name: str
     agents: tuple[int, ...]
     agent: AgentSpec
     identified: bool = False
+    team_observations: int = 0
+    team_agents: int = 0
 
     @property
     def input_size(self) -> int:
         """Width of the network's input."""
         return self.agent.observation_size + (len(self.agents) if self.identified else 0)
+
+    @property
+    def team_input_size(self) -> int:
+        """Width of the input of a value that sees the team (`learner/gradient/team_view.py`)."""
+        return self.team_observations + self.team_agents + len(self.agents)
 
     @property
     def output_size(self) -> int:
@@ -72,6 +82,8 @@ def divide(environment: EnvironmentSpec, sharing: SharingConfig) -> tuple[Policy
             matched by none.
     """
     agents = environment.agents
+    if sharing.mode == "auto":
+        return tuple(_policy(name, environment, numbers) for name, numbers in _kinds(environment).items())
     if sharing.mode == "none":
         return tuple(_policy(agent.name, environment, (number,)) for number, agent in enumerate(agents))
     if sharing.mode != "groups":
@@ -90,6 +102,30 @@ def divide(environment: EnvironmentSpec, sharing: SharingConfig) -> tuple[Policy
     return tuple(_policy(name, environment, tuple(numbers)) for name, numbers in members.items())
 
 
+def _kinds(environment: EnvironmentSpec) -> dict[str, tuple[int, ...]]:
+    """The agents of each kind, kinds being told apart by what agents see and do; named by what the names of their
+    agents begin with, or by the first of them."""
+    members: dict[tuple[object, ...], list[int]] = {}
+    for number, agent in enumerate(environment.agents):
+        members.setdefault((agent.observation_shape, agent.choices, agent.bounds), []).append(number)
+    if len(members) == 1:
+        return {"all": tuple(range(len(environment.agents)))}
+    found: dict[str, tuple[int, ...]] = {}
+    for numbers in members.values():
+        names = [environment.agents[number].name for number in numbers]
+        shared = _common_start(names).rstrip("0123456789_-")
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", shared)
+        taken = not name or name in found
+        found[re.sub(r"[^A-Za-z0-9_-]", "_", names[0]) if taken else name] = tuple(numbers)
+    return found
+
+
+def _common_start(names: list[str]) -> str:
+    """The letters that all names begin with."""
+    length = next((place for place, letters in enumerate(zip(*names, strict=False)) if len(set(letters)) > 1), None)
+    return min(names, key=len)[:length]
+
+
 def _policy(name: str, environment: EnvironmentSpec, agents: tuple[int, ...], identified: bool = False) -> PolicySpec:
     first = environment.agents[agents[0]]
     for number in agents[1:]:
@@ -98,7 +134,8 @@ def _policy(name: str, environment: EnvironmentSpec, agents: tuple[int, ...], id
             if getattr(other, what) != getattr(first, what):
                 raise ConfigError(
                     f"{first.name} and {other.name} cannot share policy {name!r}: their {what} are"
-                    f" {getattr(first, what)} and {getattr(other, what)}; set sharing.mode to groups, with patterns of"
-                    " agent names, or to none"
+                    f" {getattr(first, what)} and {getattr(other, what)}; set sharing.mode to auto, to groups"
+                    " with patterns of agent names, or to none"
                 )
-    return PolicySpec(name, agents, first, identified)
+    everybody = sum(agent.observation_size for agent in environment.agents)
+    return PolicySpec(name, agents, first, identified, everybody, len(environment.agents))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from chorus.common.errors import ConfigError
+from chorus.common.settings import defaults
 from chorus.common.settings.plain import explain, refuse_infinite
-from chorus.common.settings.schedule import Schedule, extremes
+from chorus.common.settings.schedule import Schedule, extremes, spread_over
 
 if TYPE_CHECKING:  # this module decides about arithmetic, so it is read before NumPy may be
     from chorus.common.environments.interface import EnvironmentSpec
@@ -22,9 +23,6 @@ if TYPE_CHECKING:  # this module decides about arithmetic, so it is read before 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Rate = float | Schedule
-
-ROWS_PER_FORWARD_PASS = 96
-"""How many rows (agents of episodes) one task aims at: enough for a forward pass to pay (docs/design.md, speed)."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -67,20 +65,25 @@ class TaskConfig(Section, frozen=True):
     """One rollout task.
 
     Attributes:
-        episodes: K, played in lockstep; None resolves to about 96 rows, at least 2 episodes.
+        episodes: K, played in lockstep; None resolves by the number of agents and the longest episode.
     """
 
     episodes: Positive | None = None
 
 
 class UpdateConfig(Section, frozen=True):
-    """One update.
+    """One update: from one policy version to the next.
 
     Attributes:
         tasks: J, rollout tasks per update; None resolves to 4.
+        passes: how many times the batch is gone through. The first step of the first pass is the averaged REINFORCE
+            gradient; every later step follows the clipped surrogate (`loss.surrogate_clip`).
+        minibatches: steps per pass: the batch's tasks are divided into so many groups, in the order of their index.
     """
 
     tasks: Positive | None = None
+    passes: Positive = 1
+    minibatches: Positive = 1
 
 
 class NetworkConfig(Section, frozen=True):
@@ -118,7 +121,11 @@ class LossConfig(Section, frozen=True):
             number of agent-steps that a batch can have; `agent_mean`: every life counts as its own mean;
             `sequential`: one step per agent, one agent after the other, each by its own mean (lag 0 only).
         entropy: weight of the entropy bonus.
-        importance_clip: c of min(rho, c) at lag > 0; None leaves the correction out, so that its worth can be measured.
+        importance_clip: c of min(rho, c) at lag > 0 with one step per update; None leaves the correction out, so that
+            its worth can be measured.
+        surrogate_clip: c of the clipped surrogate `min(rho A, clip(rho, 1 - c, 1 + c) A)`, for more steps than one.
+        target_kl: no further step is taken in an update once the policy's KL divergence from the one that acted is
+            greater; None for no such limit.
         normalise_advantages: divide advantages by their running standard deviation.
     """
 
@@ -128,6 +135,8 @@ class LossConfig(Section, frozen=True):
     reduction: Literal["mean", "sum", "fixed", "agent_mean", "sequential"] = "mean"
     entropy: Rate = 0.01
     importance_clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
+    surrogate_clip: Annotated[float, msgspec.Meta(gt=0.0)] = 0.2
+    target_kl: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
     normalise_advantages: bool = True
 
 
@@ -136,6 +145,10 @@ class ValueConfig(Section, frozen=True):
 
     Attributes:
         network: `head`: one more output of the policy's own network; `own`: a second network of the same widths.
+        sees: what a network of its own is shown: each agent's `own` observation, or the whole `team`: all agents'
+            observations of that step, who of them acts, and whose value is asked for. Only the learner ever sees it
+            (centralised training, decentralised execution; Yu et al. 2022).
+        memory: of a network of its own, as `network.memory`; None for the same as the policy's.
         trace: lambda of the lambda-returns that the value is fitted to: 0 one step, 1 Monte Carlo.
         steps: fit to returns of so many steps instead; None for lambda-returns.
         weight: of the value's loss beside the policy's.
@@ -143,6 +156,8 @@ class ValueConfig(Section, frozen=True):
     """
 
     network: Literal["head", "own"] = "head"
+    sees: Literal["own", "team"] = "own"
+    memory: Literal["lstm", "none"] | None = None
     trace: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.95
     steps: Positive | None = None
     weight: Annotated[float, msgspec.Meta(gt=0.0)] = 0.5
@@ -171,12 +186,13 @@ class SharingConfig(Section, frozen=True):
     """Who shares a policy with whom.
 
     Attributes:
-        mode: `all` one policy; `all_with_id` one policy that sees a one-hot agent id; `groups` a policy per entry of
-            `groups`; `none` a policy per agent.
+        mode: `auto` a policy for each kind of agent, agents of a kind being those that see and do alike things; `all`
+            one policy; `all_with_id` one policy that sees a one-hot agent id; `groups` a policy per entry of `groups`;
+            `none` a policy per agent.
         groups: policy name to glob pattern of agent names; the first match counts.
     """
 
-    mode: Literal["all", "all_with_id", "groups", "none"] = "all"
+    mode: Literal["auto", "all", "all_with_id", "groups", "none"] = "auto"
     groups: dict[str, str] = {}
 
 
@@ -239,7 +255,7 @@ class Config(Section, frozen=True):
 
     Attributes:
         seed: of every random number in the run.
-        updates: after how many the run ends.
+        updates: after how many the run ends; 0 for as many as suit the environment's longest episode.
         lag: updates by which collecting runs ahead of the newest weights; 0 is strictly on-policy.
         device: where gradients are computed: `cpu`, `cuda` or `cuda:1`.
         arithmetic: `portable` (equal bits on unlike machines) or `native`.
@@ -261,7 +277,7 @@ class Config(Section, frozen=True):
     evaluate: EvaluateConfig = EvaluateConfig()
     audit: AuditConfig = AuditConfig()
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
-    updates: Positive = 400
+    updates: Count = 0
     lag: Count = 0
     device: Annotated[str, msgspec.Meta(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
     arithmetic: Literal["portable", "native"] = "portable"
@@ -276,8 +292,21 @@ class Config(Section, frozen=True):
                 "loss.baseline leave_one_out compares the episodes of a task with one another and needs at least 2, but"
                 " task.episodes is 1; raise task.episodes or set loss.baseline to none"
             )
-        if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value"):
-            raise ValueError("loss.reduction sequential needs lag 0 and a baseline that is not learned")
+        several = self.update.passes > 1 or self.update.minibatches > 1
+        if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value" or several):
+            raise ValueError(
+                "loss.reduction sequential needs lag 0, a baseline that is not learned, and one pass in one minibatch"
+            )
+        if self.update.tasks is not None and self.update.minibatches > self.update.tasks:
+            raise ValueError(
+                f"update.minibatches is {self.update.minibatches}, but there are only update.tasks {self.update.tasks}"
+                " to divide; lower update.minibatches or raise update.tasks"
+            )
+        if self.value.network == "head" and (self.value.sees == "team" or self.value.memory is not None):
+            raise ValueError(
+                "value.sees team and value.memory are of a value with a network of its own: the policy's network must"
+                " not see the team; set value.network to own"
+            )
         if (self.sharing.mode == "groups") != bool(self.sharing.groups):
             raise ValueError("sharing.groups and sharing.mode: groups belong together; set both or neither")
         for name in self.sharing.groups:
@@ -327,10 +356,16 @@ def _refuse_unknown(settings: dict[str, Any], section: type[msgspec.Struct], pre
             refuse_infinite(value, f"{prefix}{key}")
 
 
-def resolve(config: Config, environment: EnvironmentSpec) -> Config:
-    """Fill in what depends on the environment: K and J, and the weights of rewards.
+def resolve(config: Config, environment: EnvironmentSpec, horizon: int | None = None) -> Config:
+    """Fill in what depends on the environment: K, J and the number of updates, and the weights of rewards; and give
+    schedules that take the whole run their length.
 
     They depend on nothing else (never on actors, cores or speed), so that the same configuration means the same run.
+
+    Args:
+        config: as it was given.
+        environment: that it is for.
+        horizon: updates that a run was begun with which is now to be longer: its schedules stay as they were.
 
     Raises:
         ConfigError: a setting does not go with this environment.
@@ -352,12 +387,19 @@ def resolve(config: Config, environment: EnvironmentSpec) -> Config:
     }
     given = {"individual": config.reward.individual, "team": config.reward.team}
     weights = {name: parts[name] / sum(parts.values()) if given[name] is None else given[name] for name in parts}
-    episodes = config.task.episodes or max(2, round(ROWS_PER_FORWARD_PASS / len(environment.agents)))
-    return msgspec.structs.replace(
+    agents, longest = len(environment.agents), environment.max_steps
+    episodes = config.task.episodes or defaults.episodes(agents, longest)
+    tasks = config.update.tasks or max(defaults.TASKS, config.update.minibatches)
+    updates = config.updates or defaults.updates(episodes * tasks, longest)
+    replace, horizon = msgspec.structs.replace, horizon or updates
+    return replace(
         config,
-        reward=msgspec.structs.replace(config.reward, **weights),
-        task=TaskConfig(episodes=episodes),
-        update=UpdateConfig(tasks=config.update.tasks or 4),
+        reward=replace(config.reward, **{name: spread_over(weight, horizon) for name, weight in weights.items()}),
+        task=replace(config.task, episodes=episodes),
+        update=replace(config.update, tasks=tasks),
+        loss=replace(config.loss, entropy=spread_over(config.loss.entropy, horizon)),
+        optimiser=replace(config.optimiser, learning_rate=spread_over(config.optimiser.learning_rate, horizon)),
+        updates=updates,
     )
 
 

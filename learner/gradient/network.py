@@ -85,14 +85,15 @@ class Network:
             f"{self.spec.name}/{name}": value.detach().cpu().numpy().copy() for name, value in self.parameters.items()
         }
 
-    def forward(self, inputs: Tensor, lives: Lives) -> Outputs:
-        """What the network says of inputs `[step, input]` in the packed order of `lives`."""
+    def forward(self, inputs: Tensor, lives: Lives, seen: Tensor | None = None) -> Outputs:
+        """What the network says of inputs `[step, input]` in the packed order of `lives`; `seen` is what the value's
+        own network is shown instead, if it sees the team."""
         hidden = self._trunk("", inputs, lives)
         policy = self._linear("head", hidden)
         if "value.head.weight" not in self.parameters:
             return Outputs(policy, None)
         if "value.encoder.weight" in self.parameters:
-            hidden = self._trunk("value.", inputs, lives)
+            hidden = self._trunk("value.", inputs if seen is None else seen, lives)
         return Outputs(policy, self._linear("value.head", hidden)[:, 0])
 
     def gradient(self, loss: Tensor) -> Tensor:

@@ -50,6 +50,9 @@ COLUMNS = (
     "entropy",
     "explained_variance",
     "policy_disagreement",
+    "passes",
+    "kl",
+    "surrogate_clipped",
     "importance_ratio_mean",
     "importance_ratio_max",
     "learning_rate",
@@ -111,8 +114,19 @@ class RunFolder:
             raise RunFolderError(f"{self.path} holds no config.yaml, but {found}; choose an empty --out")
         run = secrets.token_hex(4)
         reasons = ["unlike arithmetic is allowed (mixed_arithmetic)"] if config.mixed_arithmetic else []
-        self._write_config(path, config, {"id": run, "fingerprint": fingerprint, "not_reproducible": reasons})
+        self._write_config(
+            path,
+            config,
+            {"id": run, "horizon": config.updates, "fingerprint": fingerprint, "not_reproducible": reasons},
+        )
         return run
+
+    def begun_with(self) -> int | None:
+        """The updates that the schedules of the run in this folder are for; None if there is no run yet."""
+        if not (self.path / "config.yaml").exists():
+            return None
+        about = read_about(self.path)
+        return int(about.get("horizon", read_config(self.path).updates))
 
     def mark_irreproducible(self, reason: str) -> None:
         """Note in `config.yaml` why this run cannot be reproduced."""

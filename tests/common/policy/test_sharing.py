@@ -33,7 +33,7 @@ def sharing(mode: Any, **groups: str) -> SharingConfig:
 
 def test_all_share_one_policy() -> None:
     (policy,) = divide(FLOCK, sharing("all"))
-    assert policy == PolicySpec("all", (0, 1, 2), FLOCK.agents[0])
+    assert policy == PolicySpec("all", (0, 1, 2), FLOCK.agents[0], team_observations=6, team_agents=3)
     assert (policy.input_size, policy.output_size) == (2, 5)
 
 
@@ -127,3 +127,28 @@ def test_sharing_all_costs_no_copy() -> None:
     (policy,) = divide(FLOCK, sharing("all"))
     observations = np.zeros((7, 3, 2), np.float32)
     assert policy.inputs(observations) is observations
+
+
+def named(*names: str, sizes: tuple[int, ...]) -> EnvironmentSpec:
+    """Agents of these names, each seeing so many numbers."""
+    agents = tuple(AgentSpec(name, (size,), (5,)) for name, size in zip(names, sizes, strict=True))
+    return EnvironmentSpec("named", "none 1", agents)
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "policies"),
+    [
+        (("a_0", "a_1"), (3, 3), {"all": (0, 1)}),
+        (("adversary_0", "agent_0", "agent_1"), (4, 2, 2), {"adversary": (0,), "agent": (1, 2)}),
+        (("speaker_0", "listener_0"), (3, 11), {"speaker": (0,), "listener": (1,)}),
+        (("wolf", "sheep", "dog"), (4, 2, 4), {"wolf": (0, 2), "sheep": (1,)}),
+        (("0", "1"), (4, 2), {"0": (0,), "1": (1,)}),
+        (("agent_0", "agent_1"), (4, 2), {"agent": (0,), "agent_1": (1,)}),
+    ],
+)
+def test_agents_of_a_kind_share_and_unlike_kinds_do_not(
+    names: tuple[str, ...], sizes: tuple[int, ...], policies: dict[str, tuple[int, ...]]
+) -> None:
+    """What agents see and do tells kinds apart, not what they are called."""
+    found = divide(named(*names, sizes=sizes), SharingConfig())
+    assert {policy.name: policy.agents for policy in found} == policies

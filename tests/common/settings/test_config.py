@@ -36,7 +36,7 @@ REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
     "a fraction for a count": ({"updates": 1.5}, "updates is 1.5: expected `int`, got `float`"),
     "yes for a number": ({"seed": True}, "seed is True: expected `int`, got `bool`"),
     "a number for yes": ({"evaluate": {"greedy": 1}}, "evaluate.greedy is 1: expected `bool`"),
-    "no updates": ({"updates": 0}, "updates is 0: expected `int` >= 1"),
+    "fewer updates than none": ({"updates": -1}, "updates is -1: expected `int` >= 0"),
     "less than nothing": ({"lag": -1}, "lag is -1: expected `int` >= 0"),
     "a seed too large": ({"seed": 2**63}, "seed is 9223372036854775808: expected `int` <="),
     "a discount above one": ({"loss": {"discount": 1.01}}, "loss.discount is 1.01: expected `float` <= 1.0"),
@@ -219,7 +219,7 @@ def test_a_configuration_comes_back_the_same_from_yaml_and_from_the_wire(config:
 
 
 def test_bytes_that_are_no_configuration_are_refused() -> None:
-    for data in (b"", b"{", b"[]", b'{"sed": 1}', b'{"updates": 0}', b'{"task": {"episodes": 1}}'):
+    for data in (b"", b"{", b"[]", b'{"sed": 1}', b'{"updates": -1}', b'{"task": {"episodes": 1}}'):
         with pytest.raises(ConfigError, match="cannot be read"):
             decode(data)
 
@@ -228,7 +228,7 @@ def test_differences_are_named_with_both_values() -> None:
     ours = check({"seed": 1, "loss": {"discount": 0.9}, "sharing": {"mode": "groups", "groups": {"a": "*"}}})
     theirs = check({"seed": 2, "loss": {"discount": 0.9}, "reward": {"team": {"kind": "linear", "start": 1.0}}})
     found = differences(to_dict(ours), to_dict(theirs))
-    assert "seed: 1, 2" in found and "sharing.mode: 'groups', 'all'" in found
+    assert "seed: 1, 2" in found and "sharing.mode: 'groups', 'auto'" in found
     assert "sharing.groups.a: '*', None" in found
     assert any(line.startswith("reward.team: None, {") for line in found)
     assert not any("discount" in line for line in found)
