@@ -184,7 +184,7 @@ class _Prepared:
         environment, finding = prove(lambda: make(config.environment.spec), task_episodes=config.episodes)
         if finding.message:
             log.warning("purity", extra={"finding": finding.message})
-        policies = divide(environment.spec, config.sharing)
+        policies = divide(environment.spec, config.sharing, config.network)
         players = {
             Purpose.TRAINING: Player(environment, policies, config.seed),
             Purpose.EVALUATION: Player(environment, policies, config.seed, greedy=config.evaluate.greedy),

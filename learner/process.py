@@ -128,7 +128,7 @@ async def serve(
         digest, initial = load_initial(init_from)
         config = msgspec.structs.replace(config, initial_weights=digest)
     config = resolve(config, spec)
-    policies = divide(spec, config.sharing)
+    policies = divide(spec, config.sharing, config.network)
     print_of = fingerprint(spec.package)
     folder = RunFolder(out)
     try:

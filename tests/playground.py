@@ -292,7 +292,7 @@ class Game:
         plain = configuration.to_dict(config)
         plain["task"]["episodes"] = script.episodes
         resolved = configuration.resolve(configuration.check(plain), team.spec)
-        policies = divide(team.spec, resolved.sharing)
+        policies = divide(team.spec, resolved.sharing, resolved.network)
         tensors = tensors_for(policies, resolved, seed) if weights is None else weights(policies, resolved)
         return Game(team, resolved, policies, make(0, tensors))
 

@@ -54,7 +54,7 @@ def replay(options: argparse.Namespace) -> int:
         for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package)):
             if remark:
                 print(f"note: {remark}", file=sys.stderr)
-        player = Player(environment, divide(environment.spec, config.sharing), config.seed)
+        player = Player(environment, divide(environment.spec, config.sharing, config.network), config.seed)
         policy = reach(options.dir, config, player, version_for(task.update, config.lag), batches)
         trajectory, pictures = shoot(player, policy, task, config.episodes, filming=options.gif is not None)
     finally:
@@ -91,7 +91,7 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
     if start is None:
         raise RunFolderError(f"{run} has no whole checkpoint from which version {version} could be reached")
     spec = player.environment.spec
-    policies = divide(spec, config.sharing)
+    policies = divide(spec, config.sharing, config.network)
     training = Training(config, spec, policies, start.versions, start.counters.update, start.optimiser)
     print(f"making updates {training.update} to {version - 1} again", file=sys.stderr)
     while training.update < version:

@@ -84,21 +84,64 @@ class UpdateConfig(Section, frozen=True):
 
 
 class NetworkConfig(Section, frozen=True):
-    """Convolutions for pictures, encoder, memory, head.
+    """Convolutions or attention, encoder, memory, head (`common/policy/trunk.py`).
 
     Attributes:
         channels: of the convolutions that an observation `[height, width, channels]` goes through first.
-        encoder: width of the encoder, a linear layer and a rectifier.
-        memory: `lstm`, or `none`: a linear layer and a rectifier, which remember nothing.
-        lstm: width of the LSTM's hidden state, or of the layer in its place.
-        normalise_observations: subtract the running mean of observations and divide by their running deviation.
+        kernel: side of their square kernels; a list gives each convolution its own.
+        stride: of the convolutions; a list gives each its own.
+        attention: width in which an observation `[entities, features]` is told to the encoder whatever the order of
+            its entities: attention among them, then their mean; a row of zeros is nobody. 0 for no such thing.
+        heads: of the attention; they divide its width.
+        encoder: width of the encoder, a linear layer and an activation; a list for layers one after the other.
+        memory: `lstm`, `gru`, or `none`: a linear layer and an activation, which remember nothing.
+        lstm: width of the memory's hidden state, or of the layer in its place.
+        layers: of memory, one upon the other.
+        layer_norm: normalise what linear layers of encoder and memory give before the activation, and what an LSTM or
+            GRU puts out.
+        activation: of encoder, convolutions, attention and `memory: none`.
+        initialisation: `uniform`, in +-1/sqrt(fan-in); `orthogonal`, with biases of zero and a policy near chance.
+        normalise_observations: subtract the running mean of observations and divide by their running deviation; not
+            those of pictures and entities, which convolutions and attention treat alike wherever they stand.
     """
 
     channels: tuple[Positive, ...] = (16, 32)
-    encoder: Positive = 64
-    memory: Literal["lstm", "none"] = "lstm"
+    kernel: Positive | tuple[Positive, ...] = 3
+    stride: Positive | tuple[Positive, ...] = 2
+    attention: Count = 0
+    heads: Positive = 4
+    encoder: Positive | tuple[Positive, ...] = 64
+    memory: Literal["lstm", "gru", "none"] = "lstm"
     lstm: Positive = 64
+    layers: Positive = 1
+    layer_norm: bool = False
+    activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
+    initialisation: Literal["uniform", "orthogonal"] = "uniform"
     normalise_observations: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("kernel", "stride"):
+            given = getattr(self, name)
+            if isinstance(given, tuple) and len(given) != len(self.channels):
+                raise ValueError(
+                    f"network.{name} lists {len(given)} convolutions, but network.channels {len(self.channels)}; give"
+                    " one number, or one for each"
+                )
+        if self.attention % self.heads:
+            raise ValueError(f"network.heads is {self.heads} and must divide network.attention, {self.attention}")
+
+    @property
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Widths of the encoder's layers, the first one first."""
+        return self.encoder if isinstance(self.encoder, tuple) else (self.encoder,)
+
+    @property
+    def convolutions(self) -> tuple[tuple[int, int], ...]:
+        """Kernel and stride of each convolution."""
+        count = len(self.channels)
+        kernels = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * count
+        strides = self.stride if isinstance(self.stride, tuple) else (self.stride,) * count
+        return tuple(zip(kernels, strides, strict=True))
 
     @property
     def memory_width(self) -> int:

@@ -3,32 +3,28 @@ read the same tensors (`common/policy/layout.py` names them) and compute the sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from chorus.common.policy.layout import KERNEL, STRIDE, layout
+from chorus.common.policy.layout import layout
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import Tensors
 from chorus.common.settings.config import Config
 from chorus.common.tasks.seeding import Draw, stream
+from chorus.learner.gradient.initialisation import begin
+from chorus.learner.gradient.layer import linear
 from chorus.learner.gradient.lives import Lives
-from chorus.learner.gradient.recurrence import packed_lstm
+from chorus.learner.gradient.trunk import Trunk
 
 
 def initialise(spec: PolicySpec, number: int, config: Config, seed: int) -> Tensors:
     """Fresh tensors, named `spec.name/...`; `number` is the policy's place among the run's."""
     draws = stream(seed, Draw.INITIALISATION, index=number)
-    tensors: Tensors = {}
-    for name, draw in layout(spec, config).items():
-        values = draws.uniform(-draw.bound, draw.bound, draw.shape)
-        if draw.constant is not None:
-            values = np.full(draw.shape, draw.constant)
-        tensors[f"{spec.name}/{name}"] = values.astype(np.float32)
-    return tensors
+    return {f"{spec.name}/{name}": begin(tensor, draws) for name, tensor in layout(spec, config).items()}
 
 
 @dataclass(frozen=True)
@@ -55,29 +51,28 @@ class Network:
     spec: PolicySpec
     flat: Tensor
     parameters: dict[str, Tensor]
-    zero_bias: Tensor
 
     @staticmethod
     def load(spec: PolicySpec, config: Config, tensors: Tensors, device: torch.device) -> Network:
         """The network of the policy whose tensors are named `spec.name/...`."""
         shapes = {name: draw.shape for name, draw in layout(spec, config).items()}
         flat = np.concatenate([np.asarray(tensors[f"{spec.name}/{name}"]).ravel() for name in shapes])
-        return Network.of(spec, shapes, torch.from_numpy(flat).to(device), 4 * config.network.memory_width)
+        return Network.of(spec, shapes, torch.from_numpy(flat).to(device))
 
     @staticmethod
-    def of(spec: PolicySpec, shapes: dict[str, tuple[int, ...]], flat: Tensor, gates: int) -> Network:
+    def of(spec: PolicySpec, shapes: dict[str, tuple[int, ...]], flat: Tensor) -> Network:
         """A network whose parameters are views of `flat`, in the order of `shapes`."""
         parameters = {}
         start = 0
         for name, shape in shapes.items():
             parameters[name] = flat[start : start + prod(shape)].view(shape).requires_grad_()
             start += prod(shape)
-        return Network(spec, flat, parameters, flat.new_zeros(gates))
+        return Network(spec, flat, parameters)
 
     def with_flat(self, flat: Tensor) -> Network:
         """The same network with other parameters."""
         shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
-        return replace(Network.of(self.spec, shapes, flat, len(self.zero_bias)), zero_bias=self.zero_bias)
+        return Network.of(self.spec, shapes, flat)
 
     def tensors(self) -> Tensors:
         """The parameters as NumPy copies, by their names in a policy version."""
@@ -87,52 +82,18 @@ class Network:
 
     def forward(self, inputs: Tensor, lives: Lives) -> Outputs:
         """What the network says of inputs `[step, input]` in the packed order of `lives`."""
-        hidden = self._trunk("", inputs, lives)
-        policy = self._linear("head", hidden)
+        hidden = self._trunk("").outputs(inputs, lives)
+        policy = linear(self.parameters, "head", hidden)
         if "value.head.weight" not in self.parameters:
             return Outputs(policy, None)
-        if "value.encoder.weight" in self.parameters:
-            hidden = self._trunk("value.", inputs, lives)
-        return Outputs(policy, self._linear("value.head", hidden)[:, 0])
+        if any(name.startswith("value.") and not name.startswith("value.head.") for name in self.parameters):
+            hidden = self._trunk("value.").outputs(inputs, lives)
+        return Outputs(policy, linear(self.parameters, "value.head", hidden)[:, 0])
 
     def gradient(self, loss: Tensor) -> Tensor:
         """The gradient of a loss as one flat vector, laid out as `flat`."""
         parts = torch.autograd.grad(loss, list(self.parameters.values()), materialize_grads=True)
         return torch.cat([part.reshape(-1) for part in parts])
 
-    def _linear(self, name: str, inputs: Tensor) -> Tensor:
-        return torch.addmm(self.parameters[f"{name}.bias"], inputs, self.parameters[f"{name}.weight"].t())
-
-    def _trunk(self, prefix: str, inputs: Tensor, lives: Lives) -> Tensor:
-        own = self.parameters
-        if f"{prefix}convolution0.weight" in own:
-            inputs = self._see(prefix, inputs)
-        encoded = torch.relu_(self._linear(f"{prefix}encoder", inputs))
-        if f"{prefix}memory.weight" in own:
-            return torch.relu(self._linear(f"{prefix}memory", encoded))
-        recurrent = own[f"{prefix}lstm.weight_hh"]
-        if not encoded.is_cuda and lives.sizes[0] != lives.sizes[-1]:
-            return packed_lstm(
-                encoded, own[f"{prefix}lstm.weight_ih"], recurrent, own[f"{prefix}lstm.bias"], lives.sizes
-            )
-        start = encoded.new_zeros(1, len(lives.lengths), recurrent.shape[1])
-        weights = [own[f"{prefix}lstm.weight_ih"], recurrent, own[f"{prefix}lstm.bias"], self.zero_bias]
-        hidden, _, _ = torch.lstm(
-            encoded, torch.from_numpy(lives.sizes), (start, start), weights, True, 1, 0.0, True, False
-        )
-        return hidden
-
-    def _see(self, prefix: str, inputs: Tensor) -> Tensor:
-        """The convolutions; whatever follows the picture in the input is passed on."""
-        height, width, channels = self.spec.agent.observation_shape
-        size = self.spec.agent.observation_size
-        pictures = inputs[:, :size].reshape(-1, height, width, channels).permute(0, 3, 1, 2)
-        number = 0
-        while f"{prefix}convolution{number}.weight" in self.parameters:
-            weight = self.parameters[f"{prefix}convolution{number}.weight"]
-            kernels = weight.view(len(weight), KERNEL, KERNEL, -1).permute(0, 3, 1, 2)
-            bias = self.parameters[f"{prefix}convolution{number}.bias"]
-            pictures = torch.relu(torch.nn.functional.conv2d(pictures, kernels, bias, STRIDE, 1))
-            number += 1
-        seen = pictures.permute(0, 2, 3, 1).reshape(len(inputs), -1)
-        return torch.cat([seen, inputs[:, size:]], dim=1)
+    def _trunk(self, prefix: str) -> Trunk:
+        return Trunk.of(self.parameters, prefix, self.spec.seen, self.spec.network)

@@ -39,7 +39,7 @@ class Run:
     def of(world: World, config: Config, first: PolicyVersion | None = None) -> Run:
         """A run of a resolved configuration, from given weights or fresh ones."""
         resolved = configuration.resolve(config, world.spec)
-        policies = divide(world.spec, resolved.sharing)
+        policies = divide(world.spec, resolved.sharing, resolved.network)
         version = first or first_version(resolved, policies)
         training = Training(resolved, world.spec, policies, {0: version})
         return Run(world, resolved, training, Player(world, policies, resolved.seed))
