@@ -41,6 +41,8 @@ def normalised(seen: FloatArray, tensors: Tensors) -> FloatArray:
 @given(case=cases(), rows=st.integers(1, 6), seed=st.integers(0, 2**32))
 def test_numpy_torch_and_the_textbook_say_the_same(case: Case, rows: int, seed: int) -> None:
     spec, tensors = case.spec, weights(case)
+    # Layers that happen to say nearly the same in all units are blown up by the normalisation, their rounding too.
+    near = 1e-3 if spec.network.layer_norm else 2e-5
     draws = np.random.Generator(np.random.Philox(key=seed))
     present, born = presence(draws, TIME, rows)
     inputs = draws.normal(size=(TIME, rows, spec.input_size)).astype(np.float32)
@@ -70,8 +72,8 @@ def test_numpy_torch_and_the_textbook_say_the_same(case: Case, rows: int, seed: 
                 places = life[present[life, row]] * rows + row
                 if len(places):
                     slow = book.outputs(seen[places]).numpy()
-                    np.testing.assert_allclose(acted.reshape(-1, spec.output_size)[places], slow, rtol=1e-5, atol=2e-5)
-    np.testing.assert_allclose(acted.reshape(-1, spec.output_size)[steps], learned, rtol=1e-5, atol=2e-5)
+                    np.testing.assert_allclose(acted.reshape(-1, spec.output_size)[places], slow, rtol=1e-5, atol=near)
+    np.testing.assert_allclose(acted.reshape(-1, spec.output_size)[steps], learned, rtol=1e-5, atol=near)
 
 
 @settings(max_examples=30, deadline=None)
