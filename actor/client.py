@@ -189,7 +189,13 @@ class _Prepared:
             Purpose.TRAINING: Player(environment, policies, config.seed),
             Purpose.EVALUATION: Player(environment, policies, config.seed, greedy=config.evaluate.greedy),
         }
-        return _Prepared(config, players, fingerprint(environment.spec.package), finding.message, finding.reproducible)
+        return _Prepared(
+            config,
+            players,
+            fingerprint(environment.spec.package, config.network.module),
+            finding.message,
+            finding.reproducible,
+        )
 
 
 class _Session:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import prod
 
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from chorus.actor.inference import Inference
 from chorus.benchmarks.measurement import Effort, medians
@@ -21,6 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "GRU": ("network.memory=gru",),
     "two LSTMs": ("network.layers=2",),
     "two encoder layers, normalised": ("network.encoder=[64, 64]", "network.layer_norm=true"),
+    "one's own: linear, LSTM cell": ("network.module=chorus.benchmarks.networks:own",),
     "attention among 6 entities": ("network.attention=64", f"environment.spec={ROWS}"),
 }
 GRADIENT_COLUMNS = (
@@ -50,6 +54,25 @@ class _Rows(Spread):
 def spread_as_rows() -> Environment:
     """The environment that attention is measured on."""
     return _Rows(name=ROWS)
+
+
+class _Own(nn.Module):
+    """The usual network once more, as a user would write it."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.state_size = 2 * outputs
+        self.encoder = nn.Linear(inputs, outputs)
+        self.cell = nn.LSTMCell(outputs, outputs)
+
+    def forward(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        hidden, cell = self.cell(torch.relu(self.encoder(inputs)), tuple(state.chunk(2, dim=1)))
+        return hidden, torch.cat([hidden, cell], dim=1)
+
+
+def own(shape: tuple[int, ...], beside: int, outputs: int) -> nn.Module:
+    """The factory of the network of one's own that is measured."""
+    return _Own(prod(shape) + beside, outputs)
 
 
 def gradients(effort: Effort) -> Table:

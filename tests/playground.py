@@ -51,14 +51,17 @@ def tensors_for(policies: Sequence[PolicySpec], config: Config, seed: int = 0, s
     tensors: Tensors = {}
     for number, spec in enumerate(policies):
         drawn = initialise(spec, number, config, seed)
-        tensors |= {name: (value * scale).astype(np.float32) for name, value in drawn.items()}
+        tensors |= {
+            name: (value * scale).astype(np.float32) if value.dtype == np.float32 else value  # a structure is no number
+            for name, value in drawn.items()
+        }
         tensors |= Statistics.fresh(spec, config).tensors(spec)
     return tensors
 
 
 def doubled(tensors: Tensors) -> Tensors:
     """The same weights in float64."""
-    return {name: value.astype(np.float64) for name, value in tensors.items()}
+    return {name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in tensors.items()}
 
 
 @dataclass(frozen=True, eq=False)

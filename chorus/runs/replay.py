@@ -51,7 +51,7 @@ def replay(options: argparse.Namespace) -> int:
     spec = config.environment.spec
     environment, finding = prove(lambda: make(spec, render=options.gif is not None), task_episodes=config.episodes)
     try:
-        for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package)):
+        for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package, config.network.module)):
             if remark:
                 print(f"note: {remark}", file=sys.stderr)
         player = Player(environment, divide(environment.spec, config.sharing, config.network), config.seed)
@@ -118,6 +118,6 @@ def recorded_digest(batches: dict[int, Batch], task: Task) -> str:
     return ""
 
 
-def _other_arithmetic(run: Path, package: str) -> str:
-    difference = first_difference(read_about(run)["fingerprint"], fingerprint(package))
+def _other_arithmetic(run: Path, package: str, module: str) -> str:
+    difference = first_difference(read_about(run)["fingerprint"], fingerprint(package, module))
     return f"this is not the arithmetic of the run, so its bits may not come out: {difference}" if difference else ""

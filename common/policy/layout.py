@@ -9,24 +9,40 @@ The one description that the learner's torch network and the actor's NumPy netwo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chorus.common.policy.sharing import PolicySpec
-from chorus.common.policy.trunk import Draw, linear, trunk
+from chorus.common.policy.trunk import MODULE, Draw, linear
+from chorus.common.policy.trunk import trunk as built
 from chorus.common.settings.config import Config
 
+Shapes = Mapping[str, tuple[int, ...]]
 INITIAL_LOG_STD = -0.5
 HEAD_GAIN, VALUE_GAIN = 0.01, 1.0
 """Of orthogonal heads: a policy begins near chance, a value does not (Andrychowicz et al. 2021)."""
 
 
-def layout(spec: PolicySpec, config: Config) -> dict[str, Draw]:
-    """The trainable tensors of one policy by name, in the order in which they are drawn and stored."""
+def layout(spec: PolicySpec, config: Config, module: Shapes | None = None) -> dict[str, Draw]:
+    """The trainable tensors of one policy by name, in the order in which they are drawn and stored.
+
+    Args:
+        spec: the policy.
+        config: of the run.
+        module: the tensors of the network of one's own that stands in the trunk's place; None if there is none.
+    """
     network = spec.network
-    tensors = trunk(spec.seen, network, "")
+
+    def trunk(prefix: str) -> dict[str, Draw]:
+        if module is None:
+            return built(spec.seen, network, prefix)
+        return {f"{prefix}{MODULE}.{name}": Draw(shape, given=True) for name, shape in module.items()}
+
+    tensors = trunk("")
     tensors |= linear("head", network.memory_width, spec.output_size, network, HEAD_GAIN)
     if spec.agent.bounds:
         tensors["log_std"] = Draw((len(spec.agent.bounds),), constant=INITIAL_LOG_STD)
     if config.loss.baseline == "value":
         if config.value.network == "own":
-            tensors |= trunk(spec.seen, network, "value.")
+            tensors |= trunk("value.")
         tensors |= linear("value.head", network.memory_width, 1, network, VALUE_GAIN)
     return tensors

@@ -16,6 +16,8 @@ from math import prod, sqrt
 
 from chorus.common.settings.config import NetworkConfig
 
+MODULE, STRUCTURE = "module", "module.onnx"
+"""Prefix of the tensors of a network of one's own, and the tensor that holds what actors run in its place."""
 NORM_EPSILON = 1e-5
 """Added to a layer's variance before it is divided by, as `torch.nn.LayerNorm` does."""
 HIDDEN_GAIN = {"relu": sqrt(2.0), "elu": sqrt(2.0), "silu": sqrt(2.0), "tanh": 5.0 / 3.0}
@@ -32,6 +34,7 @@ class Draw:
         constant: what it starts as instead.
         gain: of the orthogonal matrix that it starts as instead (Saxe et al. 2014).
         blocks: into how many matrices, one below the other, it falls that are orthogonal each: the gates of a memory.
+        given: whether a network of one's own says how it starts.
     """
 
     shape: tuple[int, ...]
@@ -39,6 +42,7 @@ class Draw:
     constant: float | None = None
     gain: float | None = None
     blocks: int = 1
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,12 +65,12 @@ class Seen:
 
 def is_picture(shape: tuple[int, ...], network: NetworkConfig) -> bool:
     """Whether the observation goes through convolutions: `[height, width, channels]`, unless there are none."""
-    return len(shape) == 3 and bool(network.channels)
+    return len(shape) == 3 and bool(network.channels) and not network.module
 
 
 def is_set(shape: tuple[int, ...], network: NetworkConfig) -> bool:
     """Whether the observation goes through attention: `[entities, features]`, if that is wanted."""
-    return len(shape) == 2 and bool(network.attention)
+    return len(shape) == 2 and bool(network.attention) and not network.module
 
 
 def convolution_sizes(shape: tuple[int, ...], network: NetworkConfig) -> list[tuple[int, int, int]]:

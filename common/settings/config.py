@@ -83,6 +83,10 @@ class UpdateConfig(Section, frozen=True):
     tasks: Positive | None = None
 
 
+REPLACED = ("kernel", "stride", "attention", "encoder", "memory", "layers", "layer_norm", "activation")
+"""What a network of one's own stands in the place of."""
+
+
 class NetworkConfig(Section, frozen=True):
     """Convolutions or attention, encoder, memory, head (`common/policy/trunk.py`).
 
@@ -101,6 +105,9 @@ class NetworkConfig(Section, frozen=True):
             GRU puts out.
         activation: of encoder, convolutions, attention and `memory: none`.
         initialisation: `uniform`, in +-1/sqrt(fan-in); `orthogonal`, with biases of zero and a policy near chance.
+        module: a network of one's own in the place of all of the above, `package.module:factory`, see
+            `learner/gradient/own_module.py`; what it gives out is `lstm` wide.
+        module_sha256: of the ONNX files that actors run in its place; the learner fills it in.
         normalise_observations: subtract the running mean of observations and divide by their running deviation; not
             those of pictures and entities, which convolutions and attention treat alike wherever they stand.
     """
@@ -117,6 +124,8 @@ class NetworkConfig(Section, frozen=True):
     layer_norm: bool = False
     activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
     initialisation: Literal["uniform", "orthogonal"] = "uniform"
+    module: str = ""
+    module_sha256: str = ""
     normalise_observations: bool = False
 
     def __post_init__(self) -> None:
@@ -129,6 +138,10 @@ class NetworkConfig(Section, frozen=True):
                 )
         if self.attention % self.heads:
             raise ValueError(f"network.heads is {self.heads} and must divide network.attention, {self.attention}")
+        defaults = {field.name: field.default for field in msgspec.structs.fields(self)}
+        for name in REPLACED if self.module else ():
+            if getattr(self, name) != defaults[name]:
+                raise ValueError(f"network.module stands in the place of network.{name}; leave one of the two out")
 
     @property
     def encoder_widths(self) -> tuple[int, ...]:

@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chorus.common.policy import trunk
 from chorus.common.policy.layout import layout
 from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.trunk import MODULE, STRUCTURE
 from chorus.common.policy.weights import Tensors
 from chorus.common.settings.config import Config
 from chorus.common.tasks.seeding import Draw, stream
+from chorus.learner.gradient import own_module
 from chorus.learner.gradient.initialisation import begin
 from chorus.learner.gradient.layer import linear
 from chorus.learner.gradient.lives import Lives
@@ -24,7 +27,32 @@ from chorus.learner.gradient.trunk import Trunk
 def initialise(spec: PolicySpec, number: int, config: Config, seed: int) -> Tensors:
     """Fresh tensors, named `spec.name/...`; `number` is the policy's place among the run's."""
     draws = stream(seed, Draw.INITIALISATION, index=number)
-    return {f"{spec.name}/{name}": begin(tensor, draws) for name, tensor in layout(spec, config).items()}
+    tensors: Tensors = {}
+    for name, tensor in structure(spec, config).items():
+        if not tensor.given:
+            tensors[f"{spec.name}/{name}"] = begin(tensor, draws)
+    for prefix in _own_trunks(spec, config):
+        given = own_module.begin(spec.seen, spec.network, int(draws.integers(2**63)))
+        tensors |= {f"{spec.name}/{prefix}{MODULE}.{name}": value for name, value in given.items()}
+    return tensors | _carried(spec)
+
+
+def structure(spec: PolicySpec, config: Config) -> dict[str, trunk.Draw]:
+    """The policy's trainable tensors by name, those of a network of one's own among them."""
+    return layout(spec, config, own_module.shapes(spec.seen, spec.network))
+
+
+def _own_trunks(spec: PolicySpec, config: Config) -> list[str]:
+    """Prefixes of the trunks that are networks of one's own."""
+    value = config.loss.baseline == "value" and config.value.network == "own"
+    return ["", *(["value."] if value else [])] if spec.network.module else []
+
+
+def _carried(spec: PolicySpec) -> Tensors:
+    """What a version carries beside weights and statistics: what actors run in the place of a network of one's own."""
+    if not spec.network.module:
+        return {}
+    return {f"{spec.name}/{STRUCTURE}": own_module.structure(spec.seen, spec.network)}
 
 
 @dataclass(frozen=True)
@@ -55,7 +83,7 @@ class Network:
     @staticmethod
     def load(spec: PolicySpec, config: Config, tensors: Tensors, device: torch.device) -> Network:
         """The network of the policy whose tensors are named `spec.name/...`."""
-        shapes = {name: draw.shape for name, draw in layout(spec, config).items()}
+        shapes = {name: tensor.shape for name, tensor in structure(spec, config).items()}
         flat = np.concatenate([np.asarray(tensors[f"{spec.name}/{name}"]).ravel() for name in shapes])
         return Network.of(spec, shapes, torch.from_numpy(flat).to(device))
 
@@ -75,10 +103,11 @@ class Network:
         return Network.of(self.spec, shapes, flat)
 
     def tensors(self) -> Tensors:
-        """The parameters as NumPy copies, by their names in a policy version."""
-        return {
+        """The parameters as NumPy copies, and whatever else a version carries for the network, by their names in it."""
+        own = {
             f"{self.spec.name}/{name}": value.detach().cpu().numpy().copy() for name, value in self.parameters.items()
         }
+        return own | _carried(self.spec)
 
     def forward(self, inputs: Tensor, lives: Lives) -> Outputs:
         """What the network says of inputs `[step, input]` in the packed order of `lives`."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from chorus.common.policy.trunk import Seen, is_picture, is_set, memory_names, numbered
+from chorus.common.policy.trunk import MODULE, Seen, is_picture, is_set, memory_names, numbered
 from chorus.common.settings.config import NetworkConfig
+from chorus.learner.gradient import own_module
 from chorus.learner.gradient.attention import see_set
 from chorus.learner.gradient.convolution import see_picture
 from chorus.learner.gradient.gru import packed_gru
@@ -37,6 +38,9 @@ class Trunk:
     def outputs(self, inputs: Tensor, lives: Lives) -> Tensor:
         """What the head reads, `[step, unit]`, of inputs `[step, input]` in the packed order of `lives`."""
         own, network = self.own, self.network
+        if network.module:
+            module = {name[len(MODULE) + 1 :]: value for name, value in own.items() if name.startswith(f"{MODULE}.")}
+            return own_module.outputs(module, self.seen, network, inputs, lives)
         if is_picture(self.seen.shape, network):
             inputs = see_picture(own, self.seen, network, inputs)
         elif is_set(self.seen.shape, network):
