@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chorus.benchmarks import networks
 from chorus.benchmarks.machine import product_rate, shaped_rate
 from chorus.benchmarks.measurement import Effort, medians, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
@@ -52,7 +53,8 @@ def measure(effort: Effort) -> list[Table]:
     )
     steps = [_step(lstm, seconds, effort) for lstm, seconds in _task_seconds(rows)]
     closing = "The step that ends an update: sums in the order of tasks, clip, Adam, statistics, the new version's file"
-    return [Table("gradient", title, COLUMNS, rows), Table("step", closing, STEP_COLUMNS, steps)]
+    tables = [Table("gradient", title, COLUMNS, rows), Table("step", closing, STEP_COLUMNS, steps)]
+    return [*tables, networks.gradients(effort)]
 
 
 def _cases(effort: Effort) -> list[_Case]:

@@ -37,7 +37,7 @@ class Scene:
         config = configuration.check(settings)
         environment = make(config.environment.spec)
         config = resolve(config, environment.spec)
-        policies = divide(environment.spec, config.sharing)
+        policies = divide(environment.spec, config.sharing, config.network)
         return Scene(config, environment, policies, first_version(config, policies))
 
     @property

@@ -25,6 +25,7 @@ from chorus.common.process.heap import keep_freed_memory
 from chorus.common.settings.config import Config, resolve
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.coordinator import Coordinator, Progress
+from chorus.learner.gradient.own_module import name_module
 from chorus.learner.service.server import Server
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
@@ -127,11 +128,12 @@ async def serve(
     if init_from is not None:
         digest, initial = load_initial(init_from)
         config = msgspec.structs.replace(config, initial_weights=digest)
-    print_of = fingerprint(spec.package)
     folder = RunFolder(out)
     try:
         config = resolve(config, spec, folder.begun_with())
-        policies = divide(spec, config.sharing)
+        config = name_module(config, divide(spec, config.sharing, config.network))
+        policies = divide(spec, config.sharing, config.network)
+        print_of = fingerprint(spec.package, config.network.module)
         run = folder.begin(config, print_of)
         logs.bind(run=run)
         checkpoint = load_newest(folder.checkpoints)

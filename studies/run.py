@@ -65,7 +65,7 @@ def train(
     try:
         spec = environment.spec
         config = configuration.resolve(config, spec)
-        policies = divide(spec, config.sharing)
+        policies = divide(spec, config.sharing, config.network)
         training = Training(config, spec, policies, {0: first_version(config, policies)})
         player = Player(environment, policies, config.seed)
         spent = Spent()

@@ -58,7 +58,7 @@ class RewardConfig(Section, frozen=True):
     individual: Rate | None = None
     team: Rate | None = None
     team_from: Literal["mean", "sum"] | None = None
-    scale: Literal["none", "deviation"] = "none"
+    scale: Literal["none", "deviation"] = "deviation"
 
 
 class TaskConfig(Section, frozen=True):
@@ -78,30 +78,87 @@ class UpdateConfig(Section, frozen=True):
         tasks: J, rollout tasks per update; None resolves to 4.
         passes: how many times the batch is gone through. The first step of the first pass is the averaged REINFORCE
             gradient; every later step follows the clipped surrogate (`loss.surrogate_clip`).
-        minibatches: steps per pass: the batch's tasks are divided into so many groups, in the order of their index.
+        minibatches: steps per pass: the batch's tasks are divided into so many groups, in the order of their index;
+            None resolves to 2, and to 1 where the batch is gone through once.
     """
 
     tasks: Positive | None = None
-    passes: Positive = 1
-    minibatches: Positive = 1
+    passes: Positive = 4
+    minibatches: Positive | None = None
+
+
+REPLACED = ("kernel", "stride", "attention", "encoder", "memory", "layers", "layer_norm", "activation")
+"""What a network of one's own stands in the place of."""
 
 
 class NetworkConfig(Section, frozen=True):
-    """Convolutions for pictures, encoder, memory, head.
+    """Convolutions or attention, encoder, memory, head (`common/policy/trunk.py`).
 
     Attributes:
         channels: of the convolutions that an observation `[height, width, channels]` goes through first.
-        encoder: width of the encoder, a linear layer and a rectifier.
-        memory: `lstm`, or `none`: a linear layer and a rectifier, which remember nothing.
-        lstm: width of the LSTM's hidden state, or of the layer in its place.
-        normalise_observations: subtract the running mean of observations and divide by their running deviation.
+        kernel: side of their square kernels; a list gives each convolution its own.
+        stride: of the convolutions; a list gives each its own.
+        attention: width in which an observation `[entities, features]` is told to the encoder whatever the order of
+            its entities: attention among them, then their mean; a row of zeros is nobody. 0 for no such thing.
+        heads: of the attention; they divide its width.
+        encoder: width of the encoder, a linear layer and an activation; a list for layers one after the other.
+        memory: `lstm`, `gru`, or `none`: a linear layer and an activation, which remember nothing.
+        lstm: width of the memory's hidden state, or of the layer in its place.
+        layers: of memory, one upon the other.
+        layer_norm: normalise what linear layers of encoder and memory give before the activation, and what an LSTM or
+            GRU puts out.
+        activation: of encoder, convolutions, attention and `memory: none`.
+        initialisation: `uniform`, in +-1/sqrt(fan-in); `orthogonal`, with biases of zero and a policy near chance.
+        module: a network of one's own in the place of all of the above, `package.module:factory`, see
+            `learner/gradient/own_module.py`; what it gives out is `lstm` wide.
+        module_sha256: of the ONNX files that actors run in its place; the learner fills it in.
+        normalise_observations: subtract the running mean of observations and divide by their running deviation; not
+            those of pictures and entities, which convolutions and attention treat alike wherever they stand.
     """
 
     channels: tuple[Positive, ...] = (16, 32)
-    encoder: Positive = 64
-    memory: Literal["lstm", "none"] = "lstm"
+    kernel: Positive | tuple[Positive, ...] = 3
+    stride: Positive | tuple[Positive, ...] = 2
+    attention: Count = 0
+    heads: Positive = 4
+    encoder: Positive | tuple[Positive, ...] = 64
+    memory: Literal["lstm", "gru", "none"] = "lstm"
     lstm: Positive = 64
+    layers: Positive = 1
+    layer_norm: bool = False
+    activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
+    initialisation: Literal["uniform", "orthogonal"] = "uniform"
+    module: str = ""
+    module_sha256: str = ""
     normalise_observations: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("kernel", "stride"):
+            given = getattr(self, name)
+            if isinstance(given, tuple) and len(given) != len(self.channels):
+                raise ValueError(
+                    f"network.{name} lists {len(given)} convolutions, but network.channels {len(self.channels)}; give"
+                    " one number, or one for each"
+                )
+        if self.attention % self.heads:
+            raise ValueError(f"network.heads is {self.heads} and must divide network.attention, {self.attention}")
+        defaults = {field.name: field.default for field in msgspec.structs.fields(self)}
+        for name in REPLACED if self.module else ():
+            if getattr(self, name) != defaults[name]:
+                raise ValueError(f"network.module stands in the place of network.{name}; leave one of the two out")
+
+    @property
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Widths of the encoder's layers, the first one first."""
+        return self.encoder if isinstance(self.encoder, tuple) else (self.encoder,)
+
+    @property
+    def convolutions(self) -> tuple[tuple[int, int], ...]:
+        """Kernel and stride of each convolution."""
+        count = len(self.channels)
+        kernels = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * count
+        strides = self.stride if isinstance(self.stride, tuple) else (self.stride,) * count
+        return tuple(zip(kernels, strides, strict=True))
 
     @property
     def memory_width(self) -> int:
@@ -130,7 +187,7 @@ class LossConfig(Section, frozen=True):
     """
 
     discount: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.99
-    baseline: Literal["none", "leave_one_out", "value"] = "leave_one_out"
+    baseline: Literal["none", "leave_one_out", "value"] = "value"
     pool: Literal["agent", "group"] = "agent"
     reduction: Literal["mean", "sum", "fixed", "agent_mean", "sequential"] = "mean"
     entropy: Rate = 0.01
@@ -147,7 +204,8 @@ class ValueConfig(Section, frozen=True):
         network: `head`: one more output of the policy's own network; `own`: a second network of the same widths.
         sees: what a network of its own is shown: each agent's `own` observation, or the whole `team`: all agents'
             observations of that step, who of them acts, and whose value is asked for. Only the learner ever sees it
-            (centralised training, decentralised execution; Yu et al. 2022).
+            (centralised training, decentralised execution; Yu et al. 2022). None resolves to the team, where there is
+            one and its observations are neither pictures nor very long.
         memory: of a network of its own, as `network.memory`; None for the same as the policy's.
         trace: lambda of the lambda-returns that the value is fitted to: 0 one step, 1 Monte Carlo.
         steps: fit to returns of so many steps instead; None for lambda-returns.
@@ -155,8 +213,8 @@ class ValueConfig(Section, frozen=True):
         slow: targets are read from a copy that moves by this share of the way at each update; 1 for no copy.
     """
 
-    network: Literal["head", "own"] = "head"
-    sees: Literal["own", "team"] = "own"
+    network: Literal["head", "own"] = "own"
+    sees: Literal["own", "team"] | None = None
     memory: Literal["lstm", "none"] | None = None
     trace: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.95
     steps: Positive | None = None
@@ -176,7 +234,7 @@ class OptimiserConfig(Section, frozen=True):
     """
 
     name: Literal["adam", "sgd", "rmsprop"] = "adam"
-    learning_rate: Rate = 2e-3
+    learning_rate: Rate = Schedule(kind="linear", start=5e-3, end=5e-4)
     warm_up: Count = 0
     clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
     momentum: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
@@ -292,16 +350,18 @@ class Config(Section, frozen=True):
                 "loss.baseline leave_one_out compares the episodes of a task with one another and needs at least 2, but"
                 " task.episodes is 1; raise task.episodes or set loss.baseline to none"
             )
-        several = self.update.passes > 1 or self.update.minibatches > 1
+        several = self.update.passes > 1 or (self.update.minibatches or 1) > 1
         if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value" or several):
             raise ValueError(
                 "loss.reduction sequential needs lag 0, a baseline that is not learned, and one pass in one minibatch"
             )
-        if self.update.tasks is not None and self.update.minibatches > self.update.tasks:
+        if self.update.tasks is not None and (self.update.minibatches or 1) > self.update.tasks:
             raise ValueError(
                 f"update.minibatches is {self.update.minibatches}, but there are only update.tasks {self.update.tasks}"
                 " to divide; lower update.minibatches or raise update.tasks"
             )
+        if self.network.module and self.value.memory is not None and self.value.sees == "own":
+            raise ValueError("network.module stands in the place of value.memory too; leave one of the two out")
         if self.value.network == "head" and (self.value.sees == "team" or self.value.memory is not None):
             raise ValueError(
                 "value.sees team and value.memory are of a value with a network of its own: the policy's network must"
@@ -319,6 +379,13 @@ class Config(Section, frozen=True):
         if self.task.episodes is None:
             raise ConfigError("task.episodes is not resolved; call chorus.common.settings.config.resolve first")
         return self.task.episodes
+
+    @property
+    def minibatches(self) -> int:
+        """Steps per pass of a resolved configuration."""
+        if self.update.minibatches is None:
+            raise ConfigError("update.minibatches is not resolved; call common.settings.config.resolve first")
+        return self.update.minibatches
 
     @property
     def tasks(self) -> int:
@@ -389,18 +456,29 @@ def resolve(config: Config, environment: EnvironmentSpec, horizon: int | None = 
     weights = {name: parts[name] / sum(parts.values()) if given[name] is None else given[name] for name in parts}
     agents, longest = len(environment.agents), environment.max_steps
     episodes = config.task.episodes or defaults.episodes(agents, longest)
-    tasks = config.update.tasks or max(defaults.TASKS, config.update.minibatches)
+    tasks = config.update.tasks or max(defaults.TASKS, config.update.minibatches or 1)
+    minibatches = config.update.minibatches or defaults.minibatches(config.update.passes, tasks)
+    sees = config.value.sees or ("team" if _team_can_be_seen(config, environment) else "own")
     updates = config.updates or defaults.updates(episodes * tasks, longest)
     replace, horizon = msgspec.structs.replace, horizon or updates
     return replace(
         config,
         reward=replace(config.reward, **{name: spread_over(weight, horizon) for name, weight in weights.items()}),
         task=replace(config.task, episodes=episodes),
-        update=replace(config.update, tasks=tasks),
+        update=replace(config.update, tasks=tasks, minibatches=minibatches),
+        value=replace(config.value, sees=sees),
         loss=replace(config.loss, entropy=spread_over(config.loss.entropy, horizon)),
         optimiser=replace(config.optimiser, learning_rate=spread_over(config.optimiser.learning_rate, horizon)),
         updates=updates,
     )
+
+
+def _team_can_be_seen(config: Config, environment: EnvironmentSpec) -> bool:
+    """Whether a value with a network of its own can be shown all observations of a step at once."""
+    shapes = [agent.observation_shape for agent in environment.agents]
+    size = sum(agent.observation_size for agent in environment.agents)
+    flat = len(shapes) > 1 and all(len(shape) < 3 for shape in shapes) and size <= defaults.LARGEST_TEAM_VIEW
+    return config.value.network == "own" and flat
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -10,8 +10,10 @@ TASKS = 4
 """J: several actors share an update, and none waits long for the last task."""
 ROWS = 96
 """The most rows (agents of episodes) of a task: a forward pass of about so many pays best (docs/design.md)."""
-STEPS_PER_UPDATE = 3200
+STEPS_PER_UPDATE = 1600
 """Environment steps that an update is computed from."""
+LARGEST_TEAM_VIEW = 4096
+"""The longest observations of a team, one after the other, that a value is shown where nobody says otherwise."""
 UNKNOWN_LENGTH = 200
 """Taken for the longest episode of an environment that does not state it."""
 STEPS_PER_RUN = 16_000
@@ -23,6 +25,11 @@ def episodes(agents: int, longest: int | None) -> int:
     """K: episodes of a task of so many agents, of which the longest has so many steps (None: nobody knows)."""
     wanted = STEPS_PER_UPDATE / TASKS / (longest or UNKNOWN_LENGTH)
     return max(2, min(round(ROWS / agents), round(wanted)))
+
+
+def minibatches(passes: int, tasks: int) -> int:
+    """Steps per pass: one for a batch that is used once, else two."""
+    return 1 if passes == 1 else min(2, tasks)
 
 
 def updates(episodes: int, longest: int | None) -> int:

@@ -67,3 +67,12 @@ def pack(acted: BoolArray, ended: BoolArray) -> Lives:
     place[order] = np.arange(len(order))
     packed = np.lexsort((place[life], rank))
     return Lives(numbers[step, row][packed], np.bincount(rank), lengths[order])
+
+
+def earlier_steps(sizes: Indices) -> Indices:
+    """For every step but the lives' first, the packed place of the same life's step before."""
+    begins = np.cumsum(sizes) - sizes
+    own = np.arange(int(sizes[0]), int(sizes.sum()))
+    rank = np.repeat(np.arange(1, len(sizes)), sizes[1:])
+    places: Indices = own - begins[rank] + begins[rank - 1]
+    return places

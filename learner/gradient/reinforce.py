@@ -174,7 +174,7 @@ def _policy_sums(
     steps = PackedSteps.of(data, device)
     raw = steps.inputs(data)
     seen = None if everybody is None else _team_seen(everybody, data, steps).to(dtype)
-    several = config.update.passes * config.update.minibatches > 1
+    several = config.update.passes * config.minibatches > 1
     sample = Sample(
         lives=steps.lives,
         inputs=_normalise(raw, statistics).to(device, dtype),

@@ -12,8 +12,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.common.policy.layout import is_picture
 from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.trunk import is_picture, is_set
 from chorus.common.policy.weights import Tensors
 from chorus.common.settings.config import Config
 
@@ -45,7 +45,8 @@ class Statistics:
     @staticmethod
     def fresh(spec: PolicySpec, config: Config) -> Statistics:
         """Before anything was seen."""
-        normalised = config.network.normalise_observations and not is_picture(spec, config.network)
+        shape, network = spec.agent.observation_shape, spec.network
+        normalised = network.normalise_observations and not is_picture(shape, network) and not is_set(shape, network)
         size = spec.agent.observation_size
         return Statistics(np.zeros(2), np.zeros(3), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
 

@@ -148,7 +148,7 @@ class Training:
 
     def _groups(self) -> list[range]:
         """The tasks of each minibatch, by index: as equal in number as can be, the first ones larger."""
-        tasks, number = self.config.tasks, self.config.update.minibatches
+        tasks, number = self.config.tasks, self.config.minibatches
         ends = [0]
         for group in range(number):
             ends.append(ends[-1] + tasks // number + (group < tasks % number))
@@ -310,7 +310,7 @@ class Training:
             entropy=whole.mean("entropy"),
             explained_variance=float(np.mean([quality.explained_variance(sums) for sums in per_policy])),
             disagreement=whole.greatest("disagreement"),
-            passes=1.0 if self._one_by_one else len(steps) / self.config.update.minibatches,
+            passes=1.0 if self._one_by_one else len(steps) / self.config.minibatches,
             kl=last.mean("divergence"),
             surrogate_clipped=last.mean("shortened"),
             ratio_mean=last.mean("ratio"),

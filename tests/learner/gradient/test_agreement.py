@@ -42,7 +42,17 @@ def judged(game: Game, played: Trajectory) -> list[PolicySums]:
     ),
     sharing=st.sampled_from(["all", "all_with_id", "none"]),
     network=st.sampled_from(
-        [{}, {"encoder": 33, "lstm": 17}, {"memory": "none"}, {"normalise_observations": True}, {"lstm": 64}]
+        [
+            {},
+            {"encoder": 33, "lstm": 17},
+            {"memory": "none"},
+            {"normalise_observations": True},
+            {"lstm": 64},
+            {"memory": "gru", "encoder": [20, 20]},
+            {"layers": 2, "activation": "tanh"},
+            {"memory": "gru", "layers": 2, "activation": "silu", "initialisation": "orthogonal"},
+            {"memory": "none", "layer_norm": True, "encoder": []},
+        ]
     ),
     baseline=st.sampled_from(["none", "value"]),
 )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import Config
+from chorus.common.settings.config import Config, NetworkConfig
 from chorus.common.settings.config import check as checked
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient import reduction, worth
@@ -39,7 +39,8 @@ WEIGHTS = {"individual": 0.6, "team": 0.7}
 ENVIRONMENT = EnvironmentSpec(
     "leaving", "leaving 1", tuple(AgentSpec(f"agent_{n}", (3,), (2,)) for n in range(AGENTS)), STEPS, team_reward=True
 )
-SPEC = PolicySpec("all", (0, 1), ENVIRONMENT.agents[0])
+NETWORK = NetworkConfig(encoder=2, lstm=2)
+SPEC = PolicySpec("all", (0, 1), ENVIRONMENT.agents[0], network=NETWORK)
 
 Moves = tuple[tuple[int, ...], ...]
 """For each step the actions of those still there, in the order of agents."""
@@ -119,7 +120,7 @@ def settings(reduction: str, baseline: str, pool: str, number: int) -> Config:
     """Of a run with one task of so many episodes per update."""
     return checked(
         {
-            "network": {"encoder": 2, "lstm": 2},
+            "network": {"encoder": NETWORK.encoder, "lstm": NETWORK.lstm},
             "task": {"episodes": number},
             "update": {"tasks": 1},
             "reward": WEIGHTS,

@@ -46,7 +46,12 @@ def counted(game: Game, batch: list[Trajectory]) -> list[StatisticSums]:
 
 def fresh(config: Config) -> Statistics:
     """Before anything was seen."""
-    return Statistics.fresh(SPEC, config)
+    return Statistics.fresh(spec_of(config), config)
+
+
+def spec_of(config: Config) -> PolicySpec:
+    """The policy, by that configuration's network."""
+    return replace(SPEC, network=config.network)
 
 
 @settings(max_examples=60, deadline=None)
@@ -106,10 +111,10 @@ def test_observations_are_normalised_by_the_mean_and_deviation_of_all_that_was_s
     np.testing.assert_allclose(mean, rows.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(scale[:2], 1.0 / rows.std(axis=0)[:2], rtol=1e-4)
     assert scale[2] == 1.0, "what never changes is not blown up"
-    tensors = statistics.tensors(SPEC)
+    tensors = statistics.tensors(spec_of(config))
     np.testing.assert_array_equal(tensors["all/observation.mean"], mean)
     np.testing.assert_array_equal(tensors["all/observation.scale"], scale)
-    again = Statistics.read(SPEC, config, tensors)
+    again = Statistics.read(spec_of(config), config, tensors)
     assert again.observation is not None and statistics.observation is not None
     np.testing.assert_array_equal(again.observation, statistics.observation)
 

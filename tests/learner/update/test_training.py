@@ -225,7 +225,7 @@ def test_agent_after_agent_steps_by_each_ones_own_mean_on_the_weights_that_the_l
     averaged = Game.of(script, configured(update={"tasks": TASKS}, loss={"normalise_advantages": False})).config
     weights = flat(game.version, shared, game.config)
     for agent in range(script.agents):
-        alone = PolicySpec("all", (agent,), shared.agent)
+        alone = replace(shared, agents=(agent,))
         (slow,) = reference.gradients(batch, tensors, [alone], game.spec, averaged)
         weights = weights - rate * slow
         network = Network.load(shared, game.config, tensors, torch.device("cpu"))
