@@ -70,7 +70,10 @@ REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
         {"loss": {"entropy": {"kind": "steps", "start": 1.0, "at": [[9, 1.0], [3, 1.0]]}}},
         "increasing updates, but has [9, 3]",
     ),
-    "one episode to compare with itself": ({"task": {"episodes": 1}}, "loss.baseline leave_one_out compares"),
+    "one episode to compare with itself": (
+        {"task": {"episodes": 1}, "loss": {"baseline": "leave_one_out"}},
+        "loss.baseline leave_one_out compares",
+    ),
     "agent after agent off-policy": ({"loss": {"reduction": "sequential"}, "lag": 1}, "sequential needs lag 0"),
     "groups without patterns": ({"sharing": {"mode": "groups"}}, "belong together"),
     "patterns without groups": ({"sharing": {"groups": {"a": "*"}}}, "belong together"),
@@ -220,7 +223,7 @@ def test_a_configuration_comes_back_the_same_from_yaml_and_from_the_wire(config:
 
 
 def test_bytes_that_are_no_configuration_are_refused() -> None:
-    for data in (b"", b"{", b"[]", b'{"sed": 1}', b'{"updates": -1}', b'{"task": {"episodes": 1}}'):
+    for data in (b"", b"{", b"[]", b'{"sed": 1}', b'{"updates": -1}', b'{"lag": -1}'):
         with pytest.raises(ConfigError, match="cannot be read"):
             decode(data)
 
