@@ -14,7 +14,6 @@ from pathlib import Path
 from chorus.common.errors import ChorusError
 from chorus.common.process import logs
 from chorus.common.settings.config import Config
-from chorus.evaluation.evaluate import newest_policy
 from chorus.evaluation.film import film
 from chorus.learner.coordinator import Progress
 from chorus.learner.process import Listening, Serving, serve
@@ -22,6 +21,7 @@ from chorus.local.launcher import Launcher
 from chorus.local.view import View
 from chorus.runs import profile
 from chorus.runs.plot import plot_curve
+from chorus.runs.weights import newest_policy
 
 log = logging.getLogger("chorus.train")
 
