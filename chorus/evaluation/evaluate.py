@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from math import sqrt
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray

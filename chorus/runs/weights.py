@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 from chorus.common.environments import make
@@ -13,6 +14,7 @@ from chorus.common.policy.weights import PolicyVersion, check
 from chorus.learner.storage.checkpoint import checkpoint_files, load
 from chorus.learner.storage.run_folder import read_config
 
+log = logging.getLogger("chorus.runs")
 
 def newest_policy(run: Path) -> PolicyVersion:
     """The final policy of a run, or that of its newest whole checkpoint.
@@ -28,7 +30,8 @@ def newest_policy(run: Path) -> PolicyVersion:
     for path in reversed(files):
         try:
             checkpoint = load(path)
-        except (MalformedData, OSError):  # torn, or replaced by a newer one meanwhile
+        except (MalformedData, OSError) as fault:  # torn, or taken away by the learner at work meanwhile
+            log.warning("checkpoint cannot be read, trying an older one", extra={"file": path.name, "fault": str(fault)})
             continue
         return checkpoint.versions[checkpoint.counters.update]
     if files:

@@ -1,0 +1,199 @@
+"""A `chorus train` in a process of its own: started, listened to, ended.
+
+Training never runs in the process that asks for it. Its arithmetic has to be pinned before NumPy is loaded, which a
+notebook has long done; its asyncio loop would meet the one that a notebook runs; and Ctrl-C must end it in order, with
+a checkpoint. So the process is the very command that a person types, and tells what happens as lines of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from math import nan
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any
+from warnings import warn
+
+from chorus.api.callbacks import Progress
+from chorus.api.environments import search_path
+from chorus.api.run import Run
+from chorus.common import errors
+from chorus.common.environments.adapters.factory import PATH
+from chorus.common.errors import ChorusError
+from chorus.common.process import program
+
+STARTED = "CHORUS_STARTED_FROM_PYTHON"
+"""Set in the processes that are started from here: a module that they import must not start another training."""
+STOP_SECONDS = 120.0
+"""How long a training may take to finish the update at work and write its checkpoint before it is killed."""
+COMPLAINT_LINES = 20
+
+Event = dict[str, Any]
+
+
+def environment() -> dict[str, str]:
+    """The environment of a process that works for this one.
+
+    Raises:
+        ChorusError: this process itself was started so: a module that it imports asks for training.
+    """
+    if STARTED in os.environ:
+        raise ChorusError(
+            "training was asked for while a module was imported by a training's own processes; put the call under"
+            " `if __name__ == '__main__':`"
+        )
+    return os.environ | {STARTED: str(os.getpid()), PATH: search_path()}
+
+
+class Trainer:
+    """One training at work. Use it as a context: leaving it ends the process, whatever happened."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Start `chorus train` with these arguments."""
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
+        self._process = subprocess.Popen(
+            program.command("train", "--json", "--parent", os.getpid(), *arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            env=environment(),
+            start_new_session=True,  # Ctrl-C reaches this process alone, which ends the other in order
+        )
+        self._events: SimpleQueue[Event | None] = SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name="training", daemon=True)
+        self._reader.start()
+        self._stopping = False
+        self.run: Run | None = None
+        self._updates = 0
+
+    def __enter__(self) -> Trainer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def started(self) -> Run:
+        """Wait until the learner listens; return the run.
+
+        Raises:
+            ChorusError: what the command would have complained of.
+        """
+        event = self._next()
+        if event is None or event["event"] != "start":
+            raise ChorusError(f"the training ended before it began: {self._complaint()}")
+        self._updates = event["updates"]
+        self.run = Run(event["out"])
+        return self.run
+
+    def updates(self) -> Iterator[Progress]:
+        """Every update as it is done, to the last.
+
+        Raises:
+            ChorusError: training cannot go on.
+        """
+        assert self.run is not None, "started() comes first"
+        while True:
+            event = self._next()
+            if event is None or event["event"] == "end":
+                return
+            metrics = {name: nan if value is None else value for name, value in event["metrics"].items()}
+            yield Progress(self.run, event["update"], self._updates, event["actors"], metrics)
+
+    def stop(self) -> None:
+        """End the training as SIGTERM does: the update at work is finished and a checkpoint written."""
+        self._stopping = True
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            self._kill()
+            raise
+
+    def close(self) -> None:
+        """End the training if it is at work, and let go of all that it held here."""
+        if self._process.stdout is None or self._process.stdout.closed:
+            return
+        try:
+            self.stop()
+        finally:
+            self._reader.join()
+            self._process.stdout.close()
+            self._complaints.close()
+
+    def _next(self) -> Event | None:
+        """The next start, update or end; None once the process has ended in order."""
+        while True:
+            event = self._events.get()
+            if event is None:
+                self._check_end()
+                return None
+            if event["event"] == "note":
+                continue
+            if event["event"] == "warning":
+                warn(event["text"], stacklevel=2)
+                continue
+            if event["event"] == "fault":
+                kind = getattr(errors, event["kind"], ChorusError)
+                raise kind(event["text"])
+            return event
+
+    def _read(self) -> None:
+        """Take in what the process tells, however slow the caller is: a full pipe would hold up the learner."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._events.put(json.loads(line))
+        self._events.put(None)
+
+    def _check_end(self) -> None:
+        code = self._process.wait()
+        if code == 0 or self._stopping:
+            return
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+        raise ChorusError(f"the training's process ended {how}: {self._complaint()}")
+
+    def _complaint(self) -> str:
+        """The last lines that the process wrote to standard error."""
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode(errors="replace").strip().splitlines()
+        return "\n".join(lines[-COMPLAINT_LINES:]) or "it said nothing"
+
+    def _kill(self) -> None:
+        """End the process and the actors that it started, at once."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def answer(*arguments: object) -> str:
+    """What a command prints, run in a process of its own.
+
+    Raises:
+        ChorusError: what the command complained of.
+    """
+    done = subprocess.run(
+        program.command(*arguments),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
+    )
+    if done.returncode:
+        said = done.stderr.strip().removeprefix(f"chorus {arguments[0]}: ")
+        raise ChorusError(said or f"chorus {arguments[0]} ended with exit code {done.returncode}")
+    return done.stdout
+
+
+def folder(path: str | os.PathLike[str]) -> str:
+    """A path as an argument: absolute, so that it is never taken for an option."""
+    return str(Path(path).absolute())
