@@ -125,7 +125,8 @@ class Policy:
         if not np.isfinite(seen[acting]).all():
             raise ValueError("an observation is not finite: a NaN or an infinity stands in it")
         teams = seen.reshape(-1, *shape)
-        actions: ActionArray = np.zeros((*teams.shape[:2], spec.action_size), np.int32 if spec.discrete else np.float32)
+        dtype: Any = np.int32 if spec.discrete else np.float32
+        actions = np.zeros((*teams.shape[:2], spec.action_size), dtype)
         following = {name: _of_teams(name, rows, lead).copy() for name, rows in state.items()}
         missing = self.initial_state().keys() ^ state.keys()
         if missing:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from chorus.common.errors import ConfigError
 from chorus.common.settings.plain import read
 from chorus.runs.record import read_metrics
+from chorus.runs.weights import is_complete
 
 if TYPE_CHECKING:
     from chorus.api.policy import Policy
@@ -52,7 +53,7 @@ class Run:
     @property
     def complete(self) -> bool:
         """Whether the last update was made and the final weights are written."""
-        return (self.path / "final" / "policy.safetensors").exists()
+        return is_complete(self.path)
 
     @property
     def metrics(self) -> NDArray[np.void]:

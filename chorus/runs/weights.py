@@ -16,15 +16,25 @@ from chorus.learner.storage.run_folder import read_config
 
 log = logging.getLogger("chorus.runs")
 
+FINAL = Path("final") / "policy.safetensors"
+
+def is_complete(run: Path) -> bool:
+    """Whether the final weights are written, and are those of the last update.
+
+    They are not where a complete run is being given more updates: `final/` still holds those of its first end then.
+    """
+    files = checkpoint_files(run / "checkpoints")
+    return (run / FINAL).exists() and (not files or int(files[-1].stem) >= read_config(run).updates)
+
+
 def newest_policy(run: Path) -> PolicyVersion:
     """The final policy of a run, or that of its newest whole checkpoint.
 
     Raises:
         RunFolderError: there is neither.
     """
-    final = run / "final" / "policy.safetensors"
-    if final.exists():
-        data = final.read_bytes()
+    if is_complete(run):
+        data = (run / FINAL).read_bytes()
         return check(PolicyVersion(read_config(run).updates, data, hashlib.sha256(data).digest()))
     files = checkpoint_files(run / "checkpoints")
     for path in reversed(files):
