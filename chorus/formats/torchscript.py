@@ -25,7 +25,7 @@ def write(model: Model, path: Path) -> None:
     ]
     about = {name: json.loads(value) for name, value in model.about.items()}
     with torch.no_grad(), warnings.catch_warnings():
-        # torch calls TorchScript outdated since 2.9, but what replaces it in C++ is not as widely read yet
+        # deprecated in favour of torch.export, whose files fewer programs read so far
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         traced = torch.jit.trace(_Policy(model).eval(), tuple(inputs))  # type: ignore[no-untyped-call]
         torch.jit.save(traced, str(path), _extra_files={ABOUT: json.dumps(about, indent=2)})
