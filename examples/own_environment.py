@@ -49,6 +49,9 @@ class Carriers:
             self.agents = []
         return self._observations(), rewards, over, late, infos
 
+    def close(self) -> None:
+        pass
+
     def _observations(self) -> dict[str, np.ndarray]:
         left, right = self.at["left"], self.at["right"]
         seen = {"left": [self.parcel - left, right - left], "right": [self.parcel - right, left - right]}

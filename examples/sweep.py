@@ -11,14 +11,13 @@ import numpy as np
 import chorus
 
 LEARNING_RATES = (1e-3, 4e-3)
-SEEDS = (1, 2)
 
 
-def main(updates: int, out: Path) -> None:
+def main(updates: int, seeds: int, out: Path) -> None:
     reached = {}
     for rate in LEARNING_RATES:
         returns = []
-        for seed in SEEDS:
+        for seed in range(1, seeds + 1):
             run = chorus.train(
                 "spread?agents=2",
                 updates=updates,
@@ -29,9 +28,10 @@ def main(updates: int, out: Path) -> None:
             last = run.metrics["mixed_return"][-max(1, updates // 5) :]
             returns.append(last.mean())
         reached[rate] = np.mean(returns)
-        print(f"learning rate {rate}: return {reached[rate]:.2f} over the last fifth, mean of {len(SEEDS)} seeds")
+        print(f"learning rate {rate}: return {reached[rate]:.2f} over the last fifth, mean of {seeds} seeds")
     print("best:", max(reached, key=reached.__getitem__))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40, Path(sys.argv[2] if len(sys.argv) > 2 else "runs/sweep"))
+    updates, seeds, out = sys.argv[1:] or ("40", "2", "runs/sweep")
+    main(int(updates), int(seeds), Path(out))

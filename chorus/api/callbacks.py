@@ -69,7 +69,12 @@ def _as_callback(listener: Listener) -> Callback:
         return listener
     if callable(listener) and not isinstance(listener, type):
         return _Function(listener)
-    raise TypeError(f"callbacks: {listener!r} is neither a chorus.Callback (an instance of it) nor a function")
+    raise TypeError(
+        f"callbacks: {listener!r} is neither a callback nor a function; give an instance of chorus.Callback, or a"
+        " function of the progress"
+    )
+        f"callbacks: {listener!r} is neither a callback nor a function; give an instance of chorus.Callback, or a function of the progress"
+    )
 
 
 class _Function(Callback):

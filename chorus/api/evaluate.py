@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chorus.api.trainer import answer, folder
+from chorus.api.command import answer, folder
 from chorus.common.errors import ConfigError
 
 

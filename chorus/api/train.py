@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from chorus.api.callbacks import Listener, Progress, as_callbacks
+from chorus.api.command import folder
 from chorus.api.environments import resolve
 from chorus.api.run import Run
-from chorus.api.trainer import Trainer, folder
+from chorus.api.trainer import Trainer
 from chorus.common.errors import ConfigError
 from chorus.common.settings import config as configuration
 from chorus.common.settings.plain import read

@@ -15,41 +15,23 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from math import nan
-from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any
 from warnings import warn
 
 from chorus.api.callbacks import Progress
-from chorus.api.environments import search_path
+from chorus.api.command import environment
 from chorus.api.run import Run
 from chorus.common import errors
-from chorus.common.environments.adapters.factory import PATH
 from chorus.common.errors import ChorusError
 from chorus.common.process import program
 
-STARTED = "CHORUS_STARTED_FROM_PYTHON"
-"""Set in the processes that are started from here: a module that they import must not start another training."""
 STOP_SECONDS = 120.0
 """How long a training may take to finish the update at work and write its checkpoint before it is killed."""
 COMPLAINT_LINES = 20
 
 Event = dict[str, Any]
-
-
-def environment() -> dict[str, str]:
-    """The environment of a process that works for this one.
-
-    Raises:
-        ChorusError: this process itself was started so: a module that it imports asks for training.
-    """
-    if STARTED in os.environ:
-        raise ChorusError(
-            "training was asked for while a module was imported by a training's own processes; put the call under"
-            " `if __name__ == '__main__':`"
-        )
-    return os.environ | {STARTED: str(os.getpid()), PATH: search_path()}
 
 
 class Trainer:
@@ -109,15 +91,20 @@ class Trainer:
             yield Progress(self.run, event["update"], self._updates, event["actors"], metrics)
 
     def stop(self) -> None:
-        """End the training as SIGTERM does: the update at work is finished and a checkpoint written."""
+        """End the training as SIGTERM does: the update at work is finished and a checkpoint written.
+
+        Raises:
+            ChorusError: it took too long, so it was killed. An interrupt meanwhile kills it too.
+        """
         self._stopping = True
         if self._process.poll() is None:
             self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        except subprocess.TimeoutExpired as late:
+            raise ChorusError(f"the training did not stop within {STOP_SECONDS:.0f} s and was killed") from late
+        finally:
             self._kill()
-            raise
 
     def close(self) -> None:
         """End the training if it is at work, and let go of all that it held here."""
@@ -150,9 +137,11 @@ class Trainer:
     def _read(self) -> None:
         """Take in what the process tells, however slow the caller is: a full pipe would hold up the learner."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._events.put(json.loads(line))
-        self._events.put(None)
+        try:
+            for line in self._process.stdout:
+                self._events.put(json.loads(line))
+        finally:
+            self._events.put(None)
 
     def _check_end(self) -> None:
         code = self._process.wait()
@@ -168,32 +157,7 @@ class Trainer:
         return "\n".join(lines[-COMPLAINT_LINES:]) or "it said nothing"
 
     def _kill(self) -> None:
-        """End the process and the actors that it started, at once."""
+        """End the process and the actors that it started, at once, if it is still there."""
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-
-
-def answer(*arguments: object) -> str:
-    """What a command prints, run in a process of its own.
-
-    Raises:
-        ChorusError: what the command complained of.
-    """
-    done = subprocess.run(
-        program.command(*arguments),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        env=environment(),
-        check=False,
-    )
-    if done.returncode:
-        said = done.stderr.strip().removeprefix(f"chorus {arguments[0]}: ")
-        raise ChorusError(said or f"chorus {arguments[0]} ended with exit code {done.returncode}")
-    return done.stdout
-
-
-def folder(path: str | os.PathLike[str]) -> str:
-    """A path as an argument: absolute, so that it is never taken for an option."""
-    return str(Path(path).absolute())
