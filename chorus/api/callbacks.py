@@ -73,8 +73,6 @@ def _as_callback(listener: Listener) -> Callback:
         f"callbacks: {listener!r} is neither a callback nor a function; give an instance of chorus.Callback, or a"
         " function of the progress"
     )
-        f"callbacks: {listener!r} is neither a callback nor a function; give an instance of chorus.Callback, or a function of the progress"
-    )
 
 
 class _Function(Callback):

@@ -83,10 +83,7 @@ class Trainer:
             ChorusError: training cannot go on.
         """
         assert self.run is not None, "started() comes first"
-        while True:
-            event = self._next()
-            if event is None or event["event"] == "end":
-                return
+        while (event := self._next()) is not None:
             metrics = {name: nan if value is None else value for name, value in event["metrics"].items()}
             yield Progress(self.run, event["update"], self._updates, event["actors"], metrics)
 
@@ -118,21 +115,17 @@ class Trainer:
             self._complaints.close()
 
     def _next(self) -> Event | None:
-        """The next start, update or end; None once the process has ended in order."""
-        while True:
-            event = self._events.get()
-            if event is None:
-                self._check_end()
-                return None
-            if event["event"] == "note":
-                continue
+        """The next start or update; None once the process has ended in order."""
+        while (event := self._events.get()) is not None:
             if event["event"] == "warning":
                 warn(event["text"], stacklevel=2)
-                continue
-            if event["event"] == "fault":
+            elif event["event"] == "fault":
                 kind = getattr(errors, event["kind"], ChorusError)
                 raise kind(event["text"])
-            return event
+            elif event["event"] != "end":
+                return event
+        self._check_end()
+        return None
 
     def _read(self) -> None:
         """Take in what the process tells, however slow the caller is: a full pipe would hold up the learner."""
