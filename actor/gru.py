@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chorus.actor.memory import Rows
+from chorus.actor.memory import Rows, States
 from chorus.common.environments.interface import BoolArray, FloatArray
 from chorus.common.policy.weights import Tensors
 
@@ -35,6 +35,14 @@ class Gru:
     def forget(self, rows: BoolArray) -> None:
         """See `Memory`."""
         self._everybody.hidden[:, rows] = 0.0
+
+    def read(self) -> States:
+        """`hidden`."""
+        return {"hidden": np.ascontiguousarray(self._everybody.hidden.T)}
+
+    def write(self, states: States) -> None:
+        """See `Memory`."""
+        self._everybody.hidden[:] = states["hidden"].T
 
     def place(self, count: int, rows: Rows | None) -> FloatArray:
         """See `Memory`."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chorus.actor.memory import Rows, buffer
+from chorus.actor.memory import Rows, States, buffer
 from chorus.actor.own_module import OwnModule
 from chorus.actor.trunk import BuiltTrunk, Trunk
 from chorus.common.environments.interface import BoolArray, FloatArray
@@ -36,6 +36,15 @@ class Inference:
     def forget(self, rows: BoolArray) -> None:
         """Empty the memory of the rows marked in a bool `[row]`."""
         self._trunk.forget(rows)
+
+    def memories(self) -> States:
+        """What every row remembers, by name (`hidden` and `cell` of an LSTM, `hidden1` of its second layer): float32
+        `[row, unit]`, copied."""
+        return self._trunk.memories()
+
+    def remember(self, memories: States) -> None:
+        """Put memories in place of those of all rows; names and shapes are those of `memories()`."""
+        self._trunk.remember(memories)
 
     def step(self, inputs: FloatArray, rows: Rows | None = None) -> FloatArray:
         """One forward pass; the memories of the rows it covers move on, those of others stay.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from chorus.actor.memory import Rows
+from chorus.actor.memory import Rows, States
 from chorus.common.environments.interface import BoolArray, FloatArray
 from chorus.common.policy.weights import Tensors
 
@@ -34,6 +34,18 @@ class Lstm:
         """See `Memory`."""
         self._everybody.hidden[:, rows] = 0.0
         self._everybody.cell[:, rows] = 0.0
+
+    def read(self) -> States:
+        """`hidden` and `cell`."""
+        return {
+            "hidden": np.ascontiguousarray(self.scale * self._everybody.hidden.T),
+            "cell": np.ascontiguousarray(self._everybody.cell.T),
+        }
+
+    def write(self, states: States) -> None:
+        """See `Memory`."""
+        np.divide(states["hidden"].T, self.scale, out=self._everybody.hidden)
+        self._everybody.cell[:] = states["cell"].T
 
     def place(self, count: int, rows: Rows | None) -> FloatArray:
         """See `Memory`."""

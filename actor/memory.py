@@ -12,6 +12,8 @@ from chorus.common.environments.interface import BoolArray, FloatArray
 from chorus.common.policy.weights import Tensors
 
 Rows = NDArray[np.intp]
+States = dict[str, FloatArray]
+"""What rows remember, by name: float32 `[row, unit]` each."""
 
 
 class Memory(Protocol):
@@ -22,6 +24,14 @@ class Memory(Protocol):
 
     def forget(self, rows: BoolArray) -> None:
         """Empty the states of the rows marked in a bool `[row]`."""
+        ...
+
+    def read(self) -> States:
+        """The states of all rows, copied."""
+        ...
+
+    def write(self, states: States) -> None:
+        """Put states in place of those of all rows; names and shapes are those of `read`."""
         ...
 
     def place(self, count: int, rows: Rows | None) -> FloatArray:
@@ -47,6 +57,13 @@ class Forgetful:
 
     def forget(self, rows: BoolArray) -> None:
         """There is nothing to forget."""
+
+    def read(self) -> States:
+        """Nothing is remembered."""
+        return {}
+
+    def write(self, states: States) -> None:
+        """There is nothing to remember."""
 
     def place(self, count: int, rows: Rows | None) -> FloatArray:
         """See `Memory`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chorus.actor.memory import Rows
+from chorus.actor.memory import Rows, States
 from chorus.common.environments.interface import BoolArray, FloatArray
 from chorus.common.policy.trunk import MODULE, STRUCTURE
 from chorus.common.policy.weights import Tensors
@@ -34,6 +34,14 @@ class OwnModule:
     def forget(self, rows: BoolArray) -> None:
         """See `Trunk`."""
         self._state[rows] = 0.0
+
+    def memories(self) -> States:
+        """`state`."""
+        return {"state": self._state.copy()}
+
+    def remember(self, states: States) -> None:
+        """See `Trunk`."""
+        self._state[:] = states["state"]
 
     def outputs(self, inputs: FloatArray, rows: Rows | None) -> FloatArray:
         """See `Trunk`."""

@@ -11,7 +11,7 @@ from chorus.actor.convolution import PictureEyes
 from chorus.actor.gru import Gru
 from chorus.actor.layer import Layer, Norm
 from chorus.actor.lstm import Lstm
-from chorus.actor.memory import Forgetful, Memory, Rows, buffer
+from chorus.actor.memory import Forgetful, Memory, Rows, States, buffer
 from chorus.common.environments.interface import BoolArray, FloatArray
 from chorus.common.policy.trunk import Seen, is_picture, is_set, memory_names, numbered
 from chorus.common.policy.weights import Tensors
@@ -26,6 +26,14 @@ class Trunk(Protocol):
 
     def forget(self, rows: BoolArray) -> None:
         """Empty the states of the rows marked in a bool `[row]`."""
+        ...
+
+    def memories(self) -> States:
+        """What all rows remember, copied."""
+        ...
+
+    def remember(self, states: States) -> None:
+        """Put states in place of those of all rows; names and shapes are those of `memories`."""
         ...
 
     def outputs(self, inputs: FloatArray, rows: Rows | None) -> FloatArray:
@@ -57,6 +65,19 @@ class BuiltTrunk:
         """See `Trunk`."""
         for memory in self._memories:
             memory.forget(rows)
+
+    def memories(self) -> States:
+        """Those of the second layer end in 1, and so on."""
+        return {
+            numbered(name, number): state
+            for number, memory in enumerate(self._memories)
+            for name, state in memory.read().items()
+        }
+
+    def remember(self, states: States) -> None:
+        """See `Trunk`."""
+        for number, memory in enumerate(self._memories):
+            memory.write({name: states[numbered(name, number)] for name in memory.read()})
 
     def outputs(self, inputs: FloatArray, rows: Rows | None) -> FloatArray:
         """See `Trunk`."""

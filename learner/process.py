@@ -135,6 +135,7 @@ async def serve(
         policies = divide(spec, config.sharing, config.network)
         print_of = fingerprint(spec.package, config.network.module)
         run = folder.begin(config, print_of)
+        folder.write_environment(spec)
         logs.bind(run=run)
         checkpoint = load_newest(folder.checkpoints)
         if checkpoint is None:
