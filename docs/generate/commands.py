@@ -11,8 +11,8 @@ HEAD = """# Commands
 
 Generated from the command line's own parser by `make derived`. `chorus COMMAND --help` prints the same.
 
-Every command ends with exit code 0 if all is well, 1 with an explanation on standard error if not, and 2 for wrong usage.
-An actor whose environment hangs ends with 70.
+Every command ends with exit code 0 if all is well, 1 with an explanation on standard error if not, and 2 for wrong
+usage. An actor whose environment hangs ends with 70.
 """
 
 

@@ -15,8 +15,8 @@ CALL = re.compile(r"^rpc (?P<name>\w+)\((?P<type>[^)]*)\) returns \((?P<reply>[^
 
 HEAD = """# Wire contract
 
-Generated from `protos/chorus/v1/rollout.proto` by `make derived`. That file is the contract: actors in any language can be
-written against it.
+Generated from `protos/chorus/v1/rollout.proto` by `make derived`. That file is the contract: actors in any language
+can be written against it.
 
 """
 

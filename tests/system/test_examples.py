@@ -19,7 +19,7 @@ from tests.system.processes import PATIENCE_SECONDS, QUICK, Chorus
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = [(name, line) for name, module in COMMANDS.items() for _, line in module.EXAMPLES]
-HEAVY = ("chaos", "study", "bench")
+HEAVY = ("chaos", "study", "bench", "train --env", "evaluate runs/mine --untrained")
 SMALL = ["--updates", "3", "--set", "task.episodes=4", "--set", "evaluate.every=0"]
 ADDED = {
     # what makes an example small; it comes last, where it wins over what the example says
@@ -37,8 +37,8 @@ def scene(shared: Chorus) -> Iterator[tuple[Path, dict[str, str]]]:
     folder = shared.folder / "scene"
     write(folder)
     shutil.copytree(ROOT / "configs", folder / "configs")
-    for name in ("mine", "again"):
-        shared.run("train", "--out", folder / "runs" / name, *QUICK, *SMALL, "--actors", "1", "--no-pictures")
+    shared.run("train", "--out", folder / "runs" / "mine", *QUICK, *SMALL, "--actors", "1", "--no-pictures")
+    shutil.copytree(folder / "runs" / "mine", folder / "runs" / "again")
     shared.run("certs", folder / "certs")
     learner, address = shared.learner("served", "--updates", "1000000", "--metrics-port", "0")
     metrics = learner.event("learner listens")["metrics_port"]
