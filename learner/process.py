@@ -163,16 +163,6 @@ async def serve(
                 web = Web(listening.metrics_host, listening.metrics_port, registry, server.ill, listening.credentials)
             if listening.health_port is not None:
                 health = Health(listening.metrics_host, listening.health_port, server.ill, lambda: True)
-            log.info(
-                "learner listens",
-                extra={
-                    "port": port,
-                    "metrics_port": web.port if web else None,
-                    "health_port": health.port if health else None,
-                    "update": counters.update,
-                    "updates": config.updates,
-                },
-            )
             on_start(
                 Serving(
                     run,
@@ -185,6 +175,16 @@ async def serve(
                     lambda: coordinator.audits.stranded,
                     lambda: coordinator.audits.waiting,
                 )
+            )
+            log.info(
+                "learner listens",
+                extra={
+                    "port": port,
+                    "metrics_port": web.port if web else None,
+                    "health_port": health.port if health else None,
+                    "update": counters.update,
+                    "updates": config.updates,
+                },
             )
             try:
                 finished = await coordinator.run()

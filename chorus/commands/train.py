@@ -15,6 +15,17 @@ from chorus.commands.options import (
 )
 
 SUMMARY = "train on this machine: a learner and its actors"
+EXAMPLES = (
+    ("Three agents learn to cover three landmarks", "chorus train"),
+    (
+        "Settings from a file, a run folder of your choice, four actors",
+        "chorus train --config configs/spread.yaml --out runs/mine --actors 4",
+    ),
+    (
+        "Another environment, and a setting by name",
+        "chorus train --env 'spread?agents=5' --updates 200 --set loss.entropy=0.02",
+    ),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
