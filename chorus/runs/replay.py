@@ -27,7 +27,7 @@ from chorus.common.tasks.task import Purpose, Task, version_for
 from chorus.common.tasks.trajectory import digest
 from chorus.common.policy.weights import PolicyVersion
 from chorus.learner.storage.checkpoint import Checkpoint, checkpoint_files, load
-from chorus.learner.storage.run_folder import read_about, read_config
+from chorus.learner.storage.run_folder import read_about, read_config, read_history
 from chorus.learner.update.training import Training
 
 log = logging.getLogger("chorus.replay")
@@ -92,9 +92,15 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
         raise RunFolderError(f"{run} has no whole checkpoint from which version {version} could be reached")
     spec = player.environment.spec
     policies = divide(spec, config.sharing)
-    training = Training(config, spec, policies, start.versions, start.counters.update, start.optimiser)
+    history = read_history(run)
+    update = start.counters.update
+    training = Training(config_at(history, update), spec, policies, start.versions, update, start.optimiser)
     print(f"making updates {training.update} to {version - 1} again", file=sys.stderr)
     while training.update < version:
+        in_force = config_at(history, training.update)
+        if training.config != in_force:  # a run that was resumed with other settings
+            held = training.versions, training.update, training.optimiser_state
+            training = Training(in_force, spec, policies, *held)
         sums = []
         for index in range(config.tasks):
             task = Task(training.update, Purpose.TRAINING, index)
@@ -108,6 +114,11 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
             sums.append(training.sums(trajectory))
         training.apply(sums)
     return training.current
+
+
+def config_at(history: list[tuple[int, Config]], update: int) -> Config:
+    """The configuration that an update was made by."""
+    return next(config for begin, config in reversed(history) if begin <= update)
 
 
 def recorded_digest(batches: dict[int, Batch], task: Task) -> str:
