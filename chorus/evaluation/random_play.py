@@ -8,13 +8,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from chorus.common.errors import RunFolderError
 from chorus.common.policy.weights import PolicyVersion, make
 from chorus.common.settings.config import Config
 from chorus.evaluation.evaluate import play
 
 FILE = "random_play.json"
-EPISODES = 64
 SEED = 0
+EPISODES = (32, 256)
+"""At least and at most so many."""
+STEPS = 20_000
+"""Between those, about so many environment steps: some environments take seconds for an episode."""
 
 
 class RandomPlay(msgspec.Struct, frozen=True):
@@ -39,18 +43,26 @@ def measure(run: Path, config: Config, policy: PolicyVersion) -> RandomPlay:
         name: np.zeros_like(value) if value.dtype == np.float32 and not name.endswith("log_std") else value
         for name, value in policy.tensors().items()
     }
-    returns = play(config, make(config.updates, tensors), EPISODES, SEED, greedy=False)["mixed_return"]
-    found = RandomPlay(round(float(returns.mean()), 6), EPISODES)
+    policies = make(config.updates, tensors)
+    one_task = play(config, policies, config.episodes, SEED, greedy=False)
+    length = max(1.0, float(one_task["episode_length"].mean()))
+    episodes = min(max(round(STEPS / length), EPISODES[0]), EPISODES[1])
+    returns = play(config, policies, episodes, SEED, greedy=False)["mixed_return"]
+    found = RandomPlay(round(float(returns.mean()), 6), episodes)
     (run / FILE).write_text(json.dumps(msgspec.to_builtins(found), indent=2) + "\n", encoding="utf-8")
     return found
 
 
 def read(run: Path) -> RandomPlay | None:
-    """What was measured; None if nothing was, or it cannot be read."""
+    """What was measured; None if nothing was.
+
+    Raises:
+        RunFolderError: the file is none of ours.
+    """
     path = run / FILE
     if not path.exists():
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=RandomPlay)
-    except msgspec.MsgspecError:
-        return None
+    except msgspec.MsgspecError as fault:
+        raise RunFolderError(f"{path} cannot be read: {fault}; remove it, and it is made anew") from fault

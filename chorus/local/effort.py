@@ -7,31 +7,37 @@ import resource
 import time
 from dataclasses import dataclass
 
+import psutil
+
 IDLE = 0.4
 """With so much of the cores idle, it is waiting that bounds."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """Shares of all cores' time, 0 to 1."""
+    """Shares of all cores' time, 0 to 1: what actors and learner took, and what other programs took from them."""
 
     cores: int
     playing: float
     learning: float
+    others: float
 
     @property
     def idle(self) -> float:
-        """What neither took: idle, or other programs'."""
-        return max(0.0, 1.0 - self.playing - self.learning)
+        """What nobody took."""
+        return max(0.0, 1.0 - self.playing - self.learning - self.others)
 
     def describe(self) -> str:
         """What bounded the run, and what it took."""
         if self.idle > IDLE:
-            bound = "waiting (more --actors, or --lag 1, may help)"
+            bound = "waiting: more --actors, or --lag 1, may help"
         else:
-            bound = "playing" if self.playing > self.learning else "learning"
-        shares = f"playing {self.playing:.0%}, learning {self.learning:.0%}, idle or others {self.idle:.0%}"
-        return f"{bound}; of {self.cores} cores: {shares}"
+            shares = {"playing": self.playing, "learning": self.learning, "other programs": self.others}
+            bound = f"by {max(shares, key=shares.__getitem__)}"
+        return (
+            f"{bound}\n         {self.cores} cores: playing {self.playing:.0%}, learning {self.learning:.0%},"
+            f" other programs {self.others:.0%}, idle {self.idle:.0%}"
+        )
 
 
 class Meter:
@@ -39,6 +45,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
+        self._idle = _idle()
         self._before = _seconds(resource.RUSAGE_SELF), _seconds(resource.RUSAGE_CHILDREN)
 
     def read(self) -> Effort:
@@ -47,7 +54,15 @@ class Meter:
         whole = cores * max(time.monotonic() - self._began, 1e-9)
         learning = _seconds(resource.RUSAGE_SELF) - self._before[0]
         playing = _seconds(resource.RUSAGE_CHILDREN) - self._before[1]
-        return Effort(cores, min(1.0, playing / whole), min(1.0, learning / whole))
+        idle = min(_idle() - self._idle, whole)
+        others = max(0.0, whole - playing - learning - idle)
+        return Effort(cores, *(min(1.0, part / whole) for part in (playing, learning, others)))
+
+
+def _idle() -> float:
+    """Core-seconds in which the machine had nothing to do."""
+    times = psutil.cpu_times()
+    return float(times.idle + times.iowait)
 
 
 def _seconds(who: int) -> float:

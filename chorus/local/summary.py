@@ -27,9 +27,8 @@ def summarise(
     columns = read_metrics(run)
     returns, done = columns["mixed_return"], len(columns["update"])
     near = window(done)
-    lines = [
-        f"return   {returns[:near].mean():.2f} at first, {returns[-near:].mean():.2f} at last (mean of {near} updates)"
-    ]
+    first, last = returns[:near].mean(), returns[-near:].mean()
+    lines = [f"return   {first:.2f} at first, {last:.2f} at last (mean of {near} updates)"]
     others = []
     known = columns["evaluation_return"][~np.isnan(columns["evaluation_return"])]
     if evaluated is not None or len(known):
@@ -41,7 +40,8 @@ def summarise(
     seconds, steps = columns["seconds"][-1], columns["env_steps"][-1]
     rate = columns["agent_steps"][-1] / max(seconds, 1e-9)
     lines.append(
-        f"work     {done} of {updates} updates, {steps:,.0f} environment steps, {seconds:,.1f} s, {rate:,.0f} agent-steps/s"
+        f"work     {done} of {updates} updates, {steps:,.0f} environment steps in {seconds:,.1f} s:"
+        f" {rate:,.0f} agent-steps/s"
     )
     if effort is not None:
         lines.append(f"bound    {effort.describe()}")
@@ -60,6 +60,6 @@ def where(run: Path) -> list[str]:
 def finished_already(run: Path, updates: int) -> str:
     """What is said when nothing is left to be done."""
     return (
-        f"this run is finished: it has all of its {updates} updates; nothing was trained. For more of it:"
-        f" chorus resume {run} --updates {2 * updates}"
+        f"this run is finished: it has all of its {updates} updates, and nothing was trained;\n"
+        f"for more of it: chorus resume {run} --updates {2 * updates}"
     )

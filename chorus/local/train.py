@@ -60,7 +60,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class _Ending:
-    """How training ended: complete or not, complete before it began or not, after how many updates, and what it took."""
+    """How training ended: complete or not, or complete before it began; after how many updates; what it took."""
 
     finished: bool
     before: bool

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import matplotlib
@@ -11,6 +12,7 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from chorus.runs.record import read_metrics
@@ -67,12 +69,9 @@ def plot_curve(run: Path, title: str, random_play: float | None = None) -> Path:
 def _add_time(axes: Axes, steps: NDArray[np.float64], seconds: NDArray[np.float64]) -> None:
     """A second axis above: when so many steps were done."""
 
-    def when(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.interp(x, np.insert(steps, 0, 0.0), np.insert(seconds, 0, 0.0))
-
-    def what(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.interp(x, np.insert(seconds, 0, 0.0), np.insert(steps, 0, 0.0))
-
-    axes.margins(x=0.0)
+    when = partial(np.interp, xp=np.insert(steps, 0, 0.0), fp=np.insert(seconds, 0, 0.0))
+    what = partial(np.interp, xp=np.insert(seconds, 0, 0.0), fp=np.insert(steps, 0, 0.0))
+    axes.set_xlim(0.0, steps[-1])
     above = axes.secondary_xaxis("top", functions=(when, what))
+    above.xaxis.set_major_locator(MaxNLocator(6))
     above.set_xlabel("wall-clock time (seconds)")

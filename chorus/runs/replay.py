@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from chorus.actor.rollout import Player
-from chorus.evaluation.film import shoot, write_gif
+from chorus.evaluation.film import captions, shoot, write_gif
 from chorus.runs.record import Batch, read_batches
 from chorus.common.settings.config import Config
 from chorus.common.environments import make
@@ -59,7 +59,8 @@ def replay(options: argparse.Namespace) -> int:
         trajectory, pictures = shoot(player, policy, task, config.episodes, filming=options.gif is not None)
     finally:
         environment.close()
-    if options.gif is not None and not write_gif(pictures, options.gif):
+    said = captions(trajectory, config, environment.spec.team_reward, task.update)
+    if options.gif is not None and not write_gif(pictures, options.gif, said):
         raise ChorusError(f"{spec} has no pictures, so there is nothing to write to {options.gif}")
     made, recorded = digest(trajectory), recorded_digest(batches, task)
     print(f"{task} by version {policy.version}: {config.episodes} episodes, {trajectory.agent_steps} agent-steps")

@@ -59,7 +59,8 @@ def _room(address: Address) -> str:
     if kind.endswith(".py"):
         module = kind.removesuffix(".py").strip("./").replace("/", ".")
         raise EnvironmentFault(
-            f"environment {address.spec!r}: a module is named as Python imports it; write {module}:{target or 'FACTORY'}"
+            f"environment {address.spec!r}: a module is named as Python imports it;"
+            f" write {module}:{target or 'FACTORY'}"
         )
     if kind in _BUILT_IN:
         if target:

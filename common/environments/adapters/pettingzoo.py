@@ -71,7 +71,7 @@ def _find(address: Address) -> tuple[Build, str]:
     if old:
         _, _, query = address.spec.partition("?")
         raise EnvironmentFault(
-            f"environment {address.spec!r}: these environments have moved out of PettingZoo into a package of their own;"
+            f"environment {address.spec!r}: these environments have left PettingZoo for a package of their own;"
             f" write pettingzoo:mpe2.{address.target[old.end() :]}{'?' if query else ''}{query}"
         )
     if "/" in address.target:
