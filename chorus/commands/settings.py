@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="only this section (loss), or this setting (loss.entropy); `schedule` for what may stand in a number's place",
+        help="only this section (loss) or setting (loss.entropy); `schedule` for what may stand in a number's place",
     )
 
 

@@ -51,13 +51,9 @@ def _legend(pen: ImageDraw.ImageDraw, colours: list[Colour]) -> None:
     """What is what, in the upper left corner: as many discs as there is room for."""
     size, gap = 5 * SMOOTHING, 4 * SMOOTHING
     font = ImageFont.load_default(11 * SMOOTHING)
-    for line, (shown, words) in enumerate(
-        (
-            (colours[:LEGEND_DISCS], "agents" if len(colours) > 1 else "agent"),
-            ([GREY], "landmarks" if len(colours) > 1 else "landmark"),
-        )
-    ):
-        x, y = 2 * gap, (2 * line + 1) * (size + gap) // 1
+    plural = "s" if len(colours) > 1 else ""
+    for line, (shown, words) in enumerate(((colours[:LEGEND_DISCS], f"agent{plural}"), ([GREY], f"landmark{plural}"))):
+        x, y = 2 * gap, (2 * line + 1) * (size + gap)
         radius = size if line == 0 else size // 2
         for colour in shown:
             pen.ellipse((x + size - radius, y - radius, x + size + radius, y + radius), fill=colour)
