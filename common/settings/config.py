@@ -33,12 +33,13 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class EnvironmentConfig(Section, frozen=True):
-    """What is played.
+    """The environment.
 
     Attributes:
-        spec: which environment, as `chorus.common.environments.make` reads it.
-        single_reward: for an environment that gives one number per agent: is it the agent's own (`individual`), or
-            already the team's (`team`, counted once per step)?
+        spec: the environment's specification, for example `spread?agents=5` or `pettingzoo:mpe2.simple_spread_v3?N=3`;
+            docs/environments.md lists the kinds.
+        single_reward: for an environment that gives one reward per agent: whether it is the agent's own (`individual`)
+            or already the team's (`team`, counted once per step).
     """
 
     spec: str = "spread?agents=3"
@@ -50,12 +51,12 @@ class RewardConfig(Section, frozen=True):
 
     Attributes:
         individual: weight of each agent's own reward.
-        team: weight of the team reward. Left out, each part weighs 0.5 where an environment gives both; where it gives
-            one alone, that weighs 1, so that `mixed_return` is the environment's own.
-        team_from: how a team reward is made of the agents' where the environment has none of its own: their `mean` or
-            their `sum` over those alive. None makes none of individual numbers, and the mean of the team's
-            (`environment.single_reward`).
-        scale: `deviation` divides rewards by their running standard deviation; `none` leaves them.
+        team: weight of the team reward. By default both weights are 0.5 where an environment gives both rewards; where
+            it gives only one, that has weight 1, so that `mixed_return` is the environment's own return.
+        team_from: how to make a team reward of the agents' rewards where the environment has none of its own: their
+            `mean` or `sum` over the agents alive. With `null` there is no team reward if the rewards are individual,
+            and it is their mean if they are the team's (`environment.single_reward`).
+        scale: `deviation` divides rewards by their running standard deviation; `none` leaves them as they are.
     """
 
     individual: Rate | None = None
@@ -65,34 +66,36 @@ class RewardConfig(Section, frozen=True):
 
 
 class TaskConfig(Section, frozen=True):
-    """One rollout task.
+    """A rollout task: what one actor does at a time.
 
     Attributes:
-        episodes: K, played in lockstep; None resolves to about 96 rows, at least 2 episodes.
+        episodes: K, the episodes that a task plays in lockstep. `null` resolves to 96 divided by the number of agents,
+            at least 2.
     """
 
     episodes: Positive | None = None
 
 
 class UpdateConfig(Section, frozen=True):
-    """One update.
+    """An update: one batch and one optimiser step.
 
     Attributes:
-        tasks: J, rollout tasks per update; None resolves to 4.
+        tasks: J, the rollout tasks per update. `null` resolves to 4.
     """
 
     tasks: Positive | None = None
 
 
 class NetworkConfig(Section, frozen=True):
-    """Convolutions for pictures, encoder, memory, head.
+    """The policy network: convolutions for image observations, encoder, recurrent layer, output head.
 
     Attributes:
-        channels: of the convolutions that an observation `[height, width, channels]` goes through first.
-        encoder: width of the encoder, a linear layer and a rectifier.
-        memory: `lstm`, or `none`: a linear layer and a rectifier, which remember nothing.
+        channels: output channels of each convolution; only for observations of shape `[height, width, channels]`.
+        encoder: width of the encoder, a linear layer with ReLU.
+        memory: `lstm`, or `none`: a linear layer with ReLU in its place, without a recurrent state.
         lstm: width of the LSTM's hidden state, or of the layer in its place.
-        normalise_observations: subtract the running mean of observations and divide by their running deviation.
+        normalise_observations: subtract the running mean of the observations and divide by their running standard
+            deviation.
     """
 
     channels: tuple[Positive, ...] = (16, 32)
@@ -108,18 +111,20 @@ class NetworkConfig(Section, frozen=True):
 
 
 class LossConfig(Section, frozen=True):
-    """The gradient's formula (docs/design.md, mathematics).
+    """The loss (docs/mathematics.md has the formula).
 
     Attributes:
-        discount: gamma of the return, 0 to 1.
-        baseline: `none`; `leave_one_out`: the mean return at the same step of the task's other episodes; or `value`:
-            a learned one, see `value`.
-        pool: whose returns leave-one-out averages: the same agent's (`agent`), or all agents' of its policy (`group`).
-        reduction: what the summed loss is divided by. `mean`: the batch's agent-steps; `sum`: 1; `fixed`: the greatest
-            number of agent-steps that a batch can have; `agent_mean`: every life counts as its own mean;
-            `sequential`: one step per agent, one agent after the other, each by its own mean (lag 0 only).
+        discount: the discount factor gamma of the return.
+        baseline: `none`; `leave_one_out`: the mean return at the same time step of the task's other episodes; or
+            `value`: a learned value function, see the section `value`.
+        pool: whose returns the leave-one-out baseline averages: the same agent's (`agent`), or those of all agents
+            with the same policy (`group`).
+        reduction: what the summed loss is divided by. `mean`: the agent-steps of the batch; `sum`: 1; `fixed`: the
+            greatest number of agent-steps that a batch can have; `agent_mean`: each agent's life is averaged by
+            itself first; `sequential`: one optimiser step per agent in turn, each with its own mean (lag 0 only).
         entropy: weight of the entropy bonus.
-        importance_clip: c of min(rho, c) at lag > 0; None leaves the correction out, so that its worth can be measured.
+        importance_clip: c of the importance ratio min(rho, c) at lag > 0. `null` leaves the correction out, so that
+            its effect can be measured.
         normalise_advantages: divide advantages by their running standard deviation.
     """
 
@@ -137,10 +142,11 @@ class ValueConfig(Section, frozen=True):
 
     Attributes:
         network: `head`: one more output of the policy's own network; `own`: a second network of the same widths.
-        trace: lambda of the lambda-returns that the value is fitted to: 0 one step, 1 Monte Carlo.
-        steps: fit to returns of so many steps instead; None for lambda-returns.
-        weight: of the value's loss beside the policy's.
-        slow: targets are read from a copy that moves by this share of the way at each update; 1 for no copy.
+        trace: lambda of the lambda-returns that the value is fitted to: 0 is one-step, 1 is Monte Carlo.
+        steps: n of the n-step returns that the value is fitted to instead; `null` for lambda-returns.
+        weight: weight of the value loss relative to the policy loss.
+        slow: targets come from a target network that moves by this fraction of the difference at each update; 1 uses
+            the network itself.
     """
 
     network: Literal["head", "own"] = "head"
@@ -151,14 +157,14 @@ class ValueConfig(Section, frozen=True):
 
 
 class OptimiserConfig(Section, frozen=True):
-    """How the gradient changes the weights.
+    """The optimiser.
 
     Attributes:
-        name: `adam`, `sgd` or `rmsprop`.
-        learning_rate: greater than 0.
-        warm_up: updates over which the learning rate rises from nothing; 0 for none.
-        clip: the gradient is scaled down to this norm, policy by policy; None for never.
-        momentum: of `sgd` and `rmsprop`.
+        name: the algorithm.
+        learning_rate: the learning rate; greater than 0.
+        warm_up: updates over which the learning rate rises linearly from 0; 0 for no warm-up.
+        clip: the greatest norm of the gradient, for each policy by itself; `null` for no clipping.
+        momentum: momentum of `sgd` and `rmsprop`.
     """
 
     name: Literal["adam", "sgd", "rmsprop"] = "adam"
@@ -169,11 +175,11 @@ class OptimiserConfig(Section, frozen=True):
 
 
 class SharingConfig(Section, frozen=True):
-    """Who shares a policy with whom.
+    """Parameter sharing: which agents have the same policy.
 
     Attributes:
-        mode: `all` one policy; `all_with_id` one policy that sees a one-hot agent id; `groups` a policy per entry of
-            `groups`; `none` a policy per agent.
+        mode: `all`: one policy; `all_with_id`: one policy that also sees a one-hot agent id; `groups`: a policy per
+            entry of `groups`; `none`: a policy per agent.
         groups: policy name to glob pattern of agent names; the first match counts.
     """
 
@@ -182,12 +188,12 @@ class SharingConfig(Section, frozen=True):
 
 
 class LearnerConfig(Section, frozen=True):
-    """How the learner works; changes no bit of the result.
+    """How the learner computes; these settings never change the result.
 
     Attributes:
-        workers: threads that compute gradients, each a task at a time; None for as many as the machine has cores.
-        task_timeout: seconds without a single step after which an actor counts as hanging; also the deadline of a task
-            while no task's duration is known.
+        workers: threads that compute gradients, each for one task at a time. `null` for one per core.
+        task_timeout: seconds without an environment step after which an actor counts as hung; also the deadline of a
+            task while no task's duration is known.
     """
 
     workers: Positive | None = None
@@ -199,9 +205,9 @@ class CheckpointConfig(Section, frozen=True):
 
     Attributes:
         every: updates between checkpoints.
-        keep: how many of the newest stay on disk.
-        archive: every so many checkpoints one stays for ever. `chorus replay` plays on from the one before the update
-            that it is asked for, so this is what it costs: disk against waiting.
+        keep: how many of the newest checkpoints stay on disk.
+        archive: every so many checkpoints, one is kept for good. `chorus replay` starts from the last one before the
+            update that it is asked for: a smaller number costs disk, a greater one waiting.
     """
 
     every: Positive = 50
@@ -210,12 +216,12 @@ class CheckpointConfig(Section, frozen=True):
 
 
 class EvaluateConfig(Section, frozen=True):
-    """Episodes played only to be measured.
+    """Evaluation during training, on episodes that are not trained on.
 
     Attributes:
-        every: updates between evaluations; 0 for none.
-        episodes: fresh episodes per evaluation.
-        greedy: take the likeliest action instead of a sample.
+        every: updates between evaluations; 0 for no evaluation.
+        episodes: new episodes per evaluation.
+        greedy: take the most likely action instead of sampling.
     """
 
     every: Count = 0
@@ -224,11 +230,11 @@ class EvaluateConfig(Section, frozen=True):
 
 
 class AuditConfig(Section, frozen=True):
-    """Tasks that are run a second time on another actor, to see that both come out equal.
+    """Audits: tasks that are run a second time on another actor, to check that both results are equal.
 
     Attributes:
-        share: of the training tasks, 0 to 1; a batch waits for its audits.
-        stop: end the run when two do not.
+        share: fraction of the training tasks that are audited; a batch waits for its audits.
+        stop: end the run when two results differ.
     """
 
     share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
@@ -239,13 +245,14 @@ class Config(Section, frozen=True):
     """All settings of a run.
 
     Attributes:
-        seed: of every random number in the run.
-        updates: after how many the run ends.
-        lag: updates by which collecting runs ahead of the newest weights; 0 is strictly on-policy.
+        seed: seed of every random number in the run.
+        updates: number of updates after which the run ends.
+        lag: how many updates the version that collects a batch may be behind the newest; 0 is strictly on-policy.
         device: where gradients are computed: `cpu`, `cuda` or `cuda:1`.
-        arithmetic: `portable` (equal bits on unlike machines) or `native`.
-        initial_weights: SHA-256 of the weights file that the run starts from; empty for fresh weights.
-        mixed_arithmetic: let actors of unlike arithmetic play together, which makes the run not reproducible.
+        arithmetic: `portable`: the same bits on different machines; `native`: the fastest kernels of this machine.
+        initial_weights: SHA-256 of the weights file that the run starts from; empty for newly drawn weights.
+            `--init-from` sets it.
+        mixed_arithmetic: allow actors whose arithmetic differs; the run is then not reproducible.
     """
 
     environment: EnvironmentConfig = EnvironmentConfig()

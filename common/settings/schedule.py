@@ -13,10 +13,10 @@ class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     Attributes:
         kind: `linear` and `cosine` go from `start` to `end` in `over` updates and stay there; `steps` starts at
-            `start` and takes the value of the last entry of `at` whose update has come.
+            `start` and changes at each update of `at` to the value there.
         start: the value at update 0.
         end: the value from update `over` on (`linear`, `cosine`).
-        over: how many updates the way takes (`linear`, `cosine`).
+        over: number of updates from `start` to `end` (`linear`, `cosine`).
         at: pairs of (update, value), updates increasing (`steps`).
     """
 
