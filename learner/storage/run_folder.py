@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from chorus.common.errors import ConfigError, RunFolderError
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.process.fingerprint import Fingerprint, chorus_version, first_difference
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
-from chorus.common.settings.plain import differences, place, read, unlike
+from chorus.common.settings.plain import differences, place, read, text, unlike
 from chorus.learner.storage.checkpoint import write_aside
 
 COLUMNS = (
@@ -210,8 +209,7 @@ class RunFolder:
 
     def _write_config(self, path: Path, config: Config, about: dict[str, Any]) -> None:
         self._know(config, about)
-        text = yaml.safe_dump({"run": about, **configuration.to_dict(config)}, sort_keys=False)
-        write_aside(path, text.encode())
+        write_aside(path, text({"run": about, **configuration.to_dict(config)}).encode())
 
     def refuse_if_trained(self) -> None:
         """See that a run without checkpoints never got anywhere, so that a fresh start destroys nothing.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.errors import ConfigError
 from chorus.common.settings.config import Config, check, decode, encode, resolve, to_dict
-from chorus.common.settings.plain import differences, override, read, scalar
+from chorus.common.settings.plain import differences, override, read, scalar, text
 from chorus.common.settings.schedule import Schedule
 
 
@@ -213,6 +213,11 @@ some_configs = st.builds(
     team=st.floats(-1e6, 1e6),
     at=st.integers(1, 100),
 )
+
+
+def test_a_word_that_looks_like_a_number_comes_back_as_the_word(tmp_path: Path) -> None:
+    (tmp_path / "some.yaml").write_text(text({"run": {"id": "12345e67"}, "seed": 7, "rate": 1e-5}))
+    assert read(tmp_path / "some.yaml") == {"run": {"id": "12345e67"}, "seed": 7, "rate": 1e-5}
 
 
 @settings(max_examples=25, deadline=None)
