@@ -32,7 +32,7 @@ CODES = {
     NOT_INSTALLED: "a package is not installed",
     10: "data is not what it claims to be",
     OWN: "a fault of Chorus itself",
-    INTERRUPTED: "interrupted before anything had begun",
+    INTERRUPTED: "interrupted outside of training",
 }
 """What each exit code means; docs/faults.md and `chorus --help` show it."""
 
@@ -58,7 +58,7 @@ def explain(fault: BaseException) -> Ending | None:
     if isinstance(fault, ChorusError):
         return Ending(fault.code, printable(str(fault)))
     if isinstance(fault, KeyboardInterrupt):
-        return Ending(INTERRUPTED, "interrupted; nothing had begun that could be resumed")
+        return Ending(INTERRUPTED, "interrupted; what was saved before stands")
     if isinstance(fault, ModuleNotFoundError):
         return _not_installed(fault)
     if isinstance(fault, OSError):
