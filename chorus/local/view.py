@@ -40,6 +40,8 @@ class View:
     def update(self, progress: Progress) -> None:
         """Take in an update; show it if it is time."""
         self._returns.append(progress.report.mixed_return)
+        for warning in progress.warnings:
+            self.say(f"warning: {warning}")
         now = time.monotonic()
         last = progress.report.version == self._updates
         if now - self._shown < (0.25 if self._live else LINE_SECONDS) and not last:
@@ -49,6 +51,17 @@ class View:
             self._live.update(self._panel(progress))
         else:
             print(self._line(progress), flush=True)
+
+    def wait(self, why: str) -> None:
+        """Show why there is nothing to show."""
+        if self._live:
+            self._live.update(Panel(f"waiting: {why}", title=self._title))
+        else:
+            print(f"waiting: {why}", flush=True)
+
+    def say(self, words: str) -> None:
+        """Something to be read and kept, above what changes."""
+        self.console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
         """Stop showing."""
