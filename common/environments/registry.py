@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from chorus.common.environments.address import Address, nearest, parse
+from chorus.common.environments.blame import made_badly
 from chorus.common.environments.interface import Environment
 from chorus.common.errors import EnvironmentFault
 
@@ -28,11 +29,16 @@ def make(spec: str, *, render: bool = False) -> Environment:
         render: whether `Environment.render` will be called; some environments can only draw when told beforehand.
 
     Raises:
-        EnvironmentFault: says what is wrong with the spec string, or what to install.
+        EnvironmentFault: says what is wrong with the spec string, or what to install, or what the environment's own
+            code raised.
     """
     address = parse(spec)
     module = importlib.import_module(_room(address))
-    return cast("Callable[[Address, bool], Environment]", module.make)(address, render)
+    try:
+        return cast("Callable[[Address, bool], Environment]", module.make)(address, render)
+    except BaseException as error:
+        fault = made_badly(error, spec)
+        raise fault from fault.__cause__
 
 
 def is_ours(address: Address) -> bool:

@@ -19,7 +19,12 @@ from chorus.protos.chorus.v1 import rollout_pb2 as pb
 CHUNK_BYTES = 1 << 20
 MESSAGE_BYTES = CHUNK_BYTES + (64 << 10)
 WEIGHTS_BYTES = 4 << 30
-DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4"), "bool": np.dtype("?")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "float32": np.dtype("<f4"),
+    "int32": np.dtype("<i4"),
+    "bool": np.dtype("?"),
+    "uint8": np.dtype("u1"),
+}
 
 
 def read_message(data: bytes) -> pb.ToActor:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from chorus.common.environments.interface import BoolArray, FloatArray
+from chorus.common.environments.interface import BoolArray, FloatArray, as_seen
 from chorus.learner.gradient.lives import Lives, pack
 from chorus.learner.gradient.policy_data import PolicyData
 from chorus.learner.gradient.returns import Values, alive
@@ -87,7 +87,7 @@ class PackedSteps:
         """The inputs `[look, input]` of what the truncated saw last, in the order of `np.argwhere(looks)`."""
         trajectory, spec = data.trajectory, data.spec
         numbers = (np.cumsum(trajectory.truncated) - 1).reshape(trajectory.truncated.shape)
-        final: FloatArray = trajectory.final_observations[data.grid(numbers)[self.looks]]
+        final = as_seen(trajectory.final_observations[data.grid(numbers)[self.looks]])
         final = final[:, : spec.agent.observation_size]
         if not spec.identified:
             return final

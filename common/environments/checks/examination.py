@@ -142,7 +142,7 @@ def _purity(purity: Purity, message: str) -> Remark:
 def _played(environment: Environment, episodes: int, seed: int, steps: int) -> Iterator[Remark]:
     """Play whole episodes and say what they were like."""
     spec = environment.spec
-    witness = Witness(spec)
+    witness = Witness(spec, getattr(environment, "promises", None))
     limit = max(steps, spec.max_steps or 0)
     seconds, env_steps, left, globals_used = 0.0, 0, episodes, False
     while left:
@@ -165,6 +165,13 @@ def _played(environment: Environment, episodes: int, seed: int, steps: int) -> I
             f"observations reach {witness.largest:.3g}",
             Verdict.NOTE,
             "let observations be normalised by running statistics",
+        )
+    for name, value in witness.strays.items():
+        yield Remark(
+            "space",
+            f"agent {name} observed {value:g}, which its space does not hold; it is taken as it is",
+            Verdict.NOTE,
+            "let the space promise what the environment shows, or mend what it shows",
         )
     if globals_used:
         yield Remark(

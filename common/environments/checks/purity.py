@@ -19,7 +19,15 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.common.environments.interface import ActionArray, Environment, EnvironmentSpec, Frame, Outcome
+from chorus.common.environments.interface import (
+    ActionArray,
+    Bounds,
+    Environment,
+    EnvironmentSpec,
+    Frame,
+    Outcome,
+    kind_of,
+)
 from chorus.common.errors import EnvironmentFault
 
 EPISODES = 2
@@ -191,8 +199,8 @@ def random_actions(spec: EnvironmentSpec, frame: Frame, draw: np.random.Generato
     if not spec.discrete:
         actions = np.zeros(chance.shape, np.float32)
         for i, agent in enumerate(spec.agents):
-            low, high = np.array(agent.bounds).T
-            actions[:, i, : len(low)] = low + (high - low) * chance[:, i, : len(low)]
+            for component, bounds in enumerate(agent.bounds):
+                actions[:, i, component] = _anywhere(bounds, chance[:, i, component])
         actions[~frame.present] = 0.0
         return actions
     choices = np.zeros(chance.shape, np.int32)
@@ -206,6 +214,18 @@ def random_actions(spec: EnvironmentSpec, frame: Frame, draw: np.random.Generato
             start += count
     choices[~frame.present] = 0
     return choices
+
+
+def _anywhere(bounds: tuple[float, float], chance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers within bounds: evenly between two, exponentially from one alone, logistically where there is none."""
+    (low, high), kind = bounds, kind_of(bounds)
+    if kind is Bounds.BOTH:
+        return low + (high - low) * chance
+    with np.errstate(divide="ignore"):
+        near, far = -np.log1p(-chance), np.log(np.maximum(chance, 1e-300))
+    if kind is Bounds.LOW:
+        return low + near
+    return high - near if kind is Bounds.HIGH else far + near
 
 
 def _choose(
