@@ -13,26 +13,30 @@ import queue
 import random
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 
 from chorus.actor.mailbox import Ended, Mailbox
-from chorus.actor.rollout import Player
+from chorus.actor.prepared import Prepared
+from chorus.actor.waiting import Waiting
 from chorus.actor.watchdog import Watchdog
-from chorus.common.environments import make
-from chorus.common.environments.checks.purity import prove
+from chorus.common.environments import make, progress
+from chorus.common.environments.blame import frames
+from chorus.common.environments.interface import Environment
 from chorus.common.environments.permitted import permit
 from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
+from chorus.common.isolation.isolated import Isolated
 from chorus.common.monitoring.metrics import ActorMetrics
 from chorus.common.monitoring.timeline import span
-from chorus.common.policy.sharing import divide
 from chorus.common.process import logs
-from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.process.breadcrumb import Breadcrumb
+from chorus.common.process.fingerprint import chorus_version
+from chorus.common.process.offspring import end_descendants
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
-from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.task import Task
 from chorus.common.tasks.trajectory import Trajectory, validate
 from chorus.common.transport import channel
 from chorus.common.transport.credentials import NOTHING, Credentials
@@ -45,6 +49,10 @@ ASK_AT = 0.75
 """The share of a task after which the next one is asked for."""
 BACKOFF_SECONDS = (0.1, 5.0)
 POLL_SECONDS = 0.5
+PATIENCE_SHARE = 0.8
+"""The share of a task's patience that an environment in a process of its own has: it ends before its actor does."""
+HEARD_SECONDS = 5.0
+"""What a slow environment is at is logged no more often than this."""
 ILL_SECONDS = 60.0
 FINAL = (
     grpc.StatusCode.FAILED_PRECONDITION,
@@ -80,6 +88,7 @@ class Actor:
         credentials: what it shows to the learner, and asks of it.
         allowed: patterns of the environments of one's own that it may import.
         only_audits: take nothing but second runs of what others played.
+        breadcrumb: where it notes the task that it is at.
         stopping: set from a signal handler to make it give its leases back and return.
     """
 
@@ -90,11 +99,13 @@ class Actor:
     credentials: Credentials = NOTHING
     allowed: tuple[str, ...] = ()
     only_audits: bool = False
+    breadcrumb: Breadcrumb = field(default_factory=Breadcrumb)
     stopping: threading.Event = field(default_factory=threading.Event)
-    _prepared: tuple[bytes, _Prepared] | None = None
+    _prepared: tuple[bytes, Prepared] | None = None
     _patience: float = ILL_SECONDS
     _moved: float = field(default_factory=time.monotonic)
     _connected: bool = False
+    _joined_at: float = 0.0
 
     def run(self) -> None:
         """Play until the run is complete or `stopping` is set; reconnect whenever the stream breaks.
@@ -104,6 +115,7 @@ class Actor:
             OtherArithmetic: see there.
         """
         attempt = 0
+        waiting = Waiting(self.address)
         while not self.stopping.is_set():
             began = time.monotonic()
             try:
@@ -115,10 +127,27 @@ class Actor:
                     raise Refused(f"the learner at {self.address} refused this actor: {details}") from fault
                 tls = self.credentials.calls_tls
                 log.warning("stream lost", extra={"code": code.name, "details": details, "tls": tls})
+                waiting.failed(details or code.name, time.monotonic(), self._ever_since(began))
             except MalformedData as fault:
                 log.error("the learner broke the contract", extra={"fault": str(fault)})
             attempt = 0 if time.monotonic() - began > BACKOFF_SECONDS[1] else attempt + 1
             self._wait(min(BACKOFF_SECONDS[1], BACKOFF_SECONDS[0] * 2**attempt) * random.uniform(0.5, 1.0))
+
+    def close(self) -> None:
+        """Close the environment, and end what it leaves behind."""
+        prepared, self._prepared = self._prepared, None
+        try:
+            if prepared is not None:
+                prepared[1].environment.close()
+        except BaseException as fault:  # vendor code may raise anything, and this process ends well all the same
+            log.warning("the environment could not be closed", extra={"fault": repr(fault)}, exc_info=fault)
+        left = end_descendants(os.getpid())
+        if left:
+            log.warning("processes that the environment left behind were ended", extra={"processes": left})
+
+    def _ever_since(self, began: float) -> bool:
+        """Whether the learner took this actor in since then."""
+        return self._joined_at >= began
 
     def ill(self) -> str:
         """What is wrong with this actor; empty if it moves. Health is tied to progress, not to being alive."""
@@ -132,6 +161,7 @@ class Actor:
     def joined(self) -> None:
         """The learner has taken it in."""
         self._connected = True
+        self._joined_at = time.monotonic()
         self.metrics.connected.set(1)
         self.metrics.connections.inc()
 
@@ -152,7 +182,7 @@ class Actor:
                 self._connected = False
                 self.metrics.connected.set(0)
 
-    def prepare(self, config_bytes: bytes) -> _Prepared:
+    def prepare(self, config_bytes: bytes) -> Prepared:
         """The environment and all else that the welcome's configuration asks for; kept while it stays the same.
 
         Raises:
@@ -165,31 +195,9 @@ class Actor:
                 raise OtherArithmetic(config.arithmetic)
             permit(config.environment.spec, self.allowed)
             self._patience = config.learner.task_timeout
-            self._prepared = (config_bytes, _Prepared.of(config))
+            self.close()
+            self._prepared = (config_bytes, Prepared.of(config, partial(_make, config)))
         return self._prepared[1]
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """What an actor plays with."""
-
-    config: Config
-    players: dict[Purpose, Player]
-    fingerprint: dict[str, str]
-    remark: str
-    pure: bool
-
-    @staticmethod
-    def of(config: Config) -> _Prepared:
-        environment, finding = prove(lambda: make(config.environment.spec), task_episodes=config.episodes)
-        if finding.message:
-            log.warning("purity", extra={"finding": finding.message})
-        policies = divide(environment.spec, config.sharing)
-        players = {
-            Purpose.TRAINING: Player(environment, policies, config.seed),
-            Purpose.EVALUATION: Player(environment, policies, config.seed, greedy=config.evaluate.greedy),
-        }
-        return _Prepared(config, players, fingerprint(environment.spec.package), finding.message, finding.reproducible)
 
 
 class _Session:
@@ -205,6 +213,7 @@ class _Session:
         self._step = 0
         self._longest = 0
         self._watchdog: Watchdog | None = None
+        self._heard = time.monotonic()
 
     def run(self) -> bool:
         """Return True once the run is complete, False if the learner or this actor is stopping.
@@ -222,7 +231,10 @@ class _Session:
             if hashlib.sha256(welcome.config).digest() != welcome.sha256:
                 raise Corrupted("the welcome's configuration did not arrive as it was sent")
             patience = configuration.decode(welcome.config).learner.task_timeout
-            with Watchdog(patience, self._beat, self._hang) as self._watchdog:
+            with (
+                Watchdog(patience, self._beat, self._hang) as self._watchdog,
+                progress.heard_by(self._hear),
+            ):
                 return self._serve(welcome)
 
     def _serve(self, welcome: pb.Welcome) -> bool:
@@ -280,6 +292,14 @@ class _Session:
         if self._watchdog is not None:
             self._watchdog.moved()
 
+    def _hear(self, what: str) -> None:
+        """The environment is at something slow."""
+        self._live()
+        now = time.monotonic()
+        if now - self._heard > HEARD_SECONDS:
+            self._heard = now
+            log.info("environment", extra={"what": what})
+
     def _beat(self) -> None:
         """From the watchdog's thread: a sign of life, and how far the task is."""
         if self._greeted:
@@ -297,7 +317,7 @@ class _Session:
 
     # -- the order of things
 
-    def _greet(self, welcome: pb.Welcome) -> _Prepared:
+    def _greet(self, welcome: pb.Welcome) -> Prepared:
         logs.bind(run=welcome.run)
         hello = pb.Hello(
             actor=self._actor.name,
@@ -320,10 +340,11 @@ class _Session:
         log.info("ready", extra={"learner": self._actor.address, "remark": prepared.remark})
         return prepared
 
-    def _play(self, prepared: _Prepared, order: pb.RolloutTask) -> None:
+    def _play(self, prepared: Prepared, order: pb.RolloutTask) -> None:
         task = read_task(order.task)
         policy = self._mail.policy(order)
         self._at, self._step = order.task, 0
+        self._actor.breadcrumb.at(task)
         player = prepared.players[task.purpose]
         ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
 
@@ -345,7 +366,7 @@ class _Session:
             validate(trajectory, player.environment.spec, order.episodes)
         except _Interrupted:
             raise
-        except Exception as fault:  # whatever the environment raises is the task's failure, not the actor's end
+        except BaseException as fault:  # whatever the environment raises is the task's failure, not the actor's end
             self._fail(task, fault)
         else:
             self._longest = len(trajectory.acted)
@@ -353,6 +374,7 @@ class _Session:
         self._metrics.seconds.labels("environment").inc(player.phases.environment - before[0])
         self._metrics.seconds.labels("inference").inc(player.phases.inference - before[1])
         self._at = None
+        self._actor.breadcrumb.at(None)
         if not self._asked:
             self._ask()
 
@@ -365,13 +387,20 @@ class _Session:
         self._metrics.agent_steps.inc(trajectory.agent_steps)
         self._metrics.env_steps.inc(trajectory.env_steps)
 
-    def _fail(self, task: Task, fault: Exception) -> None:
+    def _fail(self, task: Task, fault: BaseException) -> None:
         log.warning("task failed", extra={"task": str(task), "fault": str(fault)}, exc_info=fault)
         self._metrics.tasks.labels("failed").inc()
-        text = "".join(traceback.format_exception(fault))[-16_000:]
+        text = frames(fault)[-16_000:]
         name = "environment" if isinstance(fault, EnvironmentFault | MalformedData) else type(fault).__name__
         failed = pb.TaskFailed(task=task_name(task), error=f"{name}: {fault}"[:1000], traceback=text)
         self._mail.send(pb.FromActor(failed=failed))
+
+
+def _make(config: Config) -> Environment:
+    """A fresh environment, in this process or in one of its own."""
+    if config.environment.isolation == "process":
+        return Isolated(config.environment.spec, PATIENCE_SHARE * config.learner.task_timeout)
+    return make(config.environment.spec)
 
 
 def default_name() -> str:

@@ -15,6 +15,7 @@ from chorus.common.monitoring import metrics, timeline
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
 from chorus.common.process import arithmetic, logs, program
+from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
 from chorus.common.process.heap import keep_freed_memory
 from chorus.common.transport.credentials import NOTHING, Credentials
@@ -36,6 +37,7 @@ class Settings:
         allowed: patterns of the environments of one's own that it may import.
         only_audits: take nothing but second runs of what others played.
         parent: end when this is no longer the parent process.
+        breadcrumb: an open file in which it notes the task that it is at; None for none.
     """
 
     learner: str
@@ -47,6 +49,11 @@ class Settings:
     allowed: tuple[str, ...] = ()
     only_audits: bool = False
     parent: int | None = None
+    breadcrumb: int | None = None
+
+
+TOLD_TO_STOP = 128 + signal.SIGTERM
+"""The exit code of an actor that was told to stop and did, if its parent looks: as a shell has it."""
 
 
 def run(settings: Settings) -> int:
@@ -70,6 +77,7 @@ def run(settings: Settings) -> int:
         settings.credentials,
         settings.allowed,
         settings.only_audits,
+        Breadcrumb(settings.breadcrumb),
     )
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -92,11 +100,12 @@ def run(settings: Settings) -> int:
         log.info("starting anew", extra={"arithmetic": other.mode})
         os.execve(sys.executable, program.command(*sys.argv[1:]), arithmetic.environment_for(other.mode))
     finally:
+        actor.close()
         timeline.stop()
         for beside in (web, health):
             if beside is not None:
                 beside.close()
-    return 0
+    return TOLD_TO_STOP if settings.parent is not None and actor.stopping.is_set() else 0
 
 
 def _watch_parent(actor: Actor, parent: int) -> None:

@@ -15,6 +15,8 @@ import traceback
 from collections.abc import Callable
 from types import TracebackType
 
+from chorus.common.process.offspring import end_descendants
+
 log = logging.getLogger("chorus.actor")
 
 BEAT_SECONDS = 1.0
@@ -73,4 +75,5 @@ class Watchdog:
         self._on_hang(stack)
         self._ended.wait(GRACE_SECONDS)
         if not self._ended.is_set():
+            end_descendants(os.getpid())
             os._exit(EXIT_CODE)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import torch
 
 from chorus.common.environments import make
+from chorus.common.environments.interface import EnvironmentSpec
+from chorus.common.environments.registry import is_built_in
 from chorus.common.errors import ConfigError, MalformedData, TrainingFault
+from chorus.common.isolation.isolated import Isolated
 from chorus.common.monitoring import metrics
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
@@ -23,6 +27,7 @@ from chorus.common.process import logs
 from chorus.common.process.fingerprint import chorus_version, fingerprint
 from chorus.common.process.heap import keep_freed_memory
 from chorus.common.settings.config import Config, resolve
+from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.coordinator import Coordinator, Progress
 from chorus.learner.service.server import Server
@@ -50,6 +55,12 @@ class Serving:
     stop: Callable[[], None]
     """End after the step at work, with a checkpoint; call it from the learner's own loop."""
     status: Callable[[], pb.StatusReply]
+    begun: Callable[[], bool]
+    """Whether this learner has made an update."""
+    over: Callable[[], bool]
+    """Whether the run is complete or being stopped."""
+    fell: Callable[[str, Task | None, str], Awaitable[bool]]
+    """An actor that was started here ended of itself: name, the task it was at, how. Whether it had played anything."""
     stranded: Callable[[], bool]
     """Whether an audit waits for an actor that is not there."""
     auditing: Callable[[], bool]
@@ -78,7 +89,7 @@ class Listening:
 def own_host(address: str) -> str:
     """Where processes of this machine find a server that listens at HOST:PORT."""
     host = address.rpartition(":")[0]
-    return "127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "localhost"}.get(host, host)  # of localhost both kinds
 
 
 def load_initial(run: Path) -> tuple[str, Tensors]:
@@ -96,6 +107,21 @@ def load_initial(run: Path) -> tuple[str, Tensors]:
         raise ConfigError(f"--init-from {run}: {fault}") from fault
 
 
+def describe(config: Config, prints: IO[str] | None = None) -> EnvironmentSpec:
+    """What the environment says of itself; asked in a process of its own unless Chorus brings it along, so that nothing
+    that it does, crashing and hanging included, happens to the learner.
+
+    Raises:
+        EnvironmentFault: it cannot be made.
+    """
+    spec = config.environment.spec
+    environment = make(spec) if is_built_in(spec) else Isolated(spec, config.learner.task_timeout, prints=prints)
+    try:
+        return environment.spec
+    finally:
+        environment.close()
+
+
 async def serve(
     config: Config,
     out: Path,
@@ -103,6 +129,7 @@ async def serve(
     init_from: Path | None = None,
     on_start: Callable[[Serving], None] = lambda serving: None,
     on_update: Callable[[Progress], None] = lambda progress: None,
+    prints: IO[str] | None = None,
 ) -> bool:
     """Run a learner until the run is complete or stopped; return whether it is complete.
 
@@ -113,6 +140,7 @@ async def serve(
         init_from: a run folder whose final weights to start from.
         on_start: called once actors can connect.
         on_update: called after each update.
+        prints: where what the environment prints goes while it is asked what it is; None for this process's outputs.
 
     Raises:
         ChorusError: the configuration, the environment, the folder or the training is at fault.
@@ -120,9 +148,7 @@ async def serve(
     """
     torch.set_num_threads(1)
     keep_freed_memory()
-    environment = make(config.environment.spec)
-    spec = environment.spec
-    environment.close()
+    spec = describe(config, prints)
     initial: Tensors | None = None
     if init_from is not None:
         digest, initial = load_initial(init_from)
@@ -179,6 +205,9 @@ async def serve(
                     counters.update,
                     coordinator.stop,
                     server.status,
+                    lambda: coordinator.last is not None,
+                    lambda: coordinator.state in ("finished", "stopping"),
+                    coordinator.fell,
                     lambda: coordinator.audits.stranded,
                     lambda: coordinator.audits.waiting,
                 )

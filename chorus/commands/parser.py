@@ -23,6 +23,7 @@ from chorus.commands import (
     train,
 )
 from chorus.common.errors import ChorusError
+from chorus.common.process.leaving import leave
 from chorus.common.process.logs import printable
 
 COMMANDS = {
@@ -58,8 +59,16 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code: 0 well, 1 a fault explained on standard error, 2 wrong usage."""
+    """Run the command; return the exit code: 0 well, 1 a fault explained on standard error, 2 wrong usage.
+
+    Called without arguments it is this process's own command, and what it leaves behind ends with it.
+    """
     options = build_parser().parse_args(arguments)
+    code = _run(options)
+    return leave(code) if arguments is None else code
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         return int(options.run(options))
     except ChorusError as fault:

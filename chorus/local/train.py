@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from chorus.common.errors import ChorusError
@@ -18,12 +19,15 @@ from chorus.evaluation.evaluate import newest_policy
 from chorus.evaluation.film import film
 from chorus.learner.coordinator import Progress
 from chorus.learner.process import Listening, Serving, serve
+from chorus.local.actor_log import ActorLog
 from chorus.local.launcher import Launcher
 from chorus.local.view import View
 from chorus.runs import profile
 from chorus.runs.plot import plot_curve
 
 log = logging.getLogger("chorus.train")
+
+WAITING_SECONDS = 30.0
 
 
 def train(config: Config, options: argparse.Namespace) -> int:
@@ -34,9 +38,9 @@ def train(config: Config, options: argparse.Namespace) -> int:
     listening = Listening(
         options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
     )
-    with (out / "log.jsonl").open("a") as log_file:
+    with (out / "log.jsonl").open("a") as log_file, (out / "prints.log").open("a") as prints:
         logs.start(to=log_file)
-        finished = asyncio.run(_train(config, out, actors, listening, options, log_file))
+        finished = asyncio.run(_train(config, out, actors, listening, options, log_file, prints))
     if options.profile:
         profile.end(out, config.learner.workers)
     if not finished:
@@ -47,10 +51,15 @@ def train(config: Config, options: argparse.Namespace) -> int:
     return 0
 
 
-async def _train(config, out, actors, listening, options, log_file) -> bool:  # type: ignore[no-untyped-def]
+async def _train(config, out, actors, listening, options, log_file, prints) -> bool:  # type: ignore[no-untyped-def]
     views: list[View] = []
     launchers: list[Launcher] = []
     faults: list[str] = []
+    waiting: list[asyncio.Task[None]] = []
+
+    def tell(what: str) -> None:
+        for view in views:
+            view.note(what)
 
     def on_start(serving: Serving) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,23 +76,41 @@ async def _train(config, out, actors, listening, options, log_file) -> bool:  # 
 
         if options.profile:
             profile.begin(out)
-        launchers.append(Launcher(serving, actors, listening.credentials, log_file, on_fault))
-        launchers[0].start()
         views.append(View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
+        actor_log = ActorLog(Path(log_file.name), Path(prints.name))
+        credentials = listening.credentials
+        launcher = Launcher(serving, actors, credentials, log_file, on_fault, prints, actor_log, tell)
+        launchers.append(launcher)
+        launcher.start()
+        waiting.append(asyncio.create_task(_tell_why_waiting(serving, launcher, tell)))
 
     def on_update(progress: Progress) -> None:
         views[0].update(progress)
 
     try:
-        finished = await serve(config, out, listening, options.init_from, on_start, on_update)
+        finished = await serve(config, out, listening, options.init_from, on_start, on_update, prints)
         if faults:
-            raise ChorusError(f"{faults[0]}: {out / 'log.jsonl'}")
+            raise ChorusError(f"{faults[0]}\nmore is in {out / 'log.jsonl'} and {out / 'prints.log'}")
         return finished
     finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         for launcher in launchers:
             await launcher.stop()
         for view in views:
             view.close()
+
+
+async def _tell_why_waiting(serving: Serving, launcher: Launcher, tell: Callable[[str], None]) -> None:
+    """Whoever waits for the first update longer than half a minute is told why."""
+    waited = 0.0
+    while not serving.begun():
+        await asyncio.sleep(WAITING_SECONDS)
+        waited += WAITING_SECONDS
+        if not serving.begun():
+            doing = launcher.doing() or "the actors have said nothing yet"
+            tell(f"waiting for the first update for {waited:.0f} s; {doing}")
 
 
 def default_folder(config: Config) -> Path:

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
+from chorus.common.process.logs import printable
 from chorus.learner.coordinator import Progress
 
 LINE_SECONDS = 2.0
@@ -49,6 +50,14 @@ class View:
             self._live.update(self._panel(progress))
         else:
             print(self._line(progress), flush=True)
+
+    def note(self, what: str) -> None:
+        """Something that a person should know now; it stays on the screen."""
+        text = printable(what)
+        if self._live:
+            self.console.print(f"note: {text}", markup=False, highlight=False)
+        else:
+            print(f"note: {text}", flush=True)
 
     def close(self) -> None:
         """Stop showing."""

@@ -54,7 +54,7 @@ def replay(options: argparse.Namespace) -> int:
         for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package)):
             if remark:
                 print(f"note: {remark}", file=sys.stderr)
-        player = Player(environment, divide(environment.spec, config.sharing), config.seed)
+        player = Player(environment, divide(environment.spec, config.sharing), config.seed, instances=config.instances)
         policy = reach(options.dir, config, player, version_for(task.update, config.lag), batches)
         trajectory, pictures = shoot(player, policy, task, config.episodes, filming=options.gif is not None)
     finally:

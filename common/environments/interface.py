@@ -125,6 +125,11 @@ class EnvironmentSpec:
         return np.dtype(np.uint8) if all(agent.raw for agent in self.agents) else np.dtype(np.float32)
 
     @property
+    def observation_bytes(self) -> int:
+        """Bytes of one agent's observation at one step, as trajectories hold it."""
+        return self.observation_size * self.observation_dtype.itemsize
+
+    @property
     def action_size(self) -> int:
         """Length of the action axis: the most components that any agent has."""
         return max(agent.action_size for agent in self.agents)

@@ -41,6 +41,11 @@ def make(spec: str, *, render: bool = False) -> Environment:
         raise fault from fault.__cause__
 
 
+def is_built_in(spec: str) -> bool:
+    """Whether a spec string names an environment that Chorus itself consists of."""
+    return parse(spec).kind in _BUILT_IN
+
+
 def is_ours(address: Address) -> bool:
     """Whether an address leads to a built-in environment or adapter, rather than to a factory of someone's own."""
     return address.kind in _BUILT_IN or address.kind in _ADAPTERS or not address.target

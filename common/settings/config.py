@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from chorus.common.errors import ConfigError
+from chorus.common.settings import task_size
 from chorus.common.settings.plain import explain, refuse_infinite
 from chorus.common.settings.schedule import Schedule, extremes
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:  # this module decides about arithmetic, so it is read before 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Rate = float | Schedule
-
-ROWS_PER_FORWARD_PASS = 96
-"""How many rows (agents of episodes) one task aims at: enough for a forward pass to pay (docs/design.md, speed)."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,10 +36,17 @@ class EnvironmentConfig(Section, frozen=True):
         spec: which environment, as `chorus.common.environments.make` reads it.
         single_reward: for an environment that gives one number per agent: is it the agent's own (`individual`), or
             already the team's (`team`, counted once per step)?
+        isolation: `process` plays in a process of its own, which is started again when the environment ends it, killed
+            when it hangs, and renewed when it leaks; `none` plays in the actor's. Changes no bit of the result.
+        proof: of how every actor sees before its first task that episodes repeat themselves. `full`: a reused instance
+            against itself and against a fresh one; `light`: against itself alone, so that it is not known whether a
+            fresh one, as every restarted actor has, plays alike; `none`: not at all.
     """
 
     spec: str = "spread?agents=3"
     single_reward: Literal["individual", "team"] = "individual"
+    isolation: Literal["none", "process"] = "none"
+    proof: Literal["full", "light", "none"] = "full"
 
 
 class RewardConfig(Section, frozen=True):
@@ -67,17 +72,21 @@ class TaskConfig(Section, frozen=True):
     """One rollout task.
 
     Attributes:
-        episodes: K, played in lockstep; None resolves to about 96 rows, at least 2 episodes.
+        episodes: K; None resolves to about 96 rows, at least 2 episodes, fewer where they would be large
+            (`task_size.py`).
+        instances: L, how many of them are played at once, each on an instance of the environment; None for all, or for
+            as many as the environment says may live at once. Bits depend on it as on any setting.
     """
 
     episodes: Positive | None = None
+    instances: Positive | None = None
 
 
 class UpdateConfig(Section, frozen=True):
     """One update.
 
     Attributes:
-        tasks: J, rollout tasks per update; None resolves to 4.
+        tasks: J, rollout tasks per update; None resolves to 4, fewer where they would be large (`task_size.py`).
     """
 
     tasks: Positive | None = None
@@ -276,6 +285,11 @@ class Config(Section, frozen=True):
                 "loss.baseline leave_one_out compares the episodes of a task with one another and needs at least 2, but"
                 " task.episodes is 1; raise task.episodes or set loss.baseline to none"
             )
+        if self.task.instances and self.task.episodes and self.task.instances > self.task.episodes:
+            raise ValueError(
+                f"task.instances is {self.task.instances}, but a task has only {self.task.episodes} episodes"
+                " (task.episodes); lower it, or leave it out for as many"
+            )
         if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value"):
             raise ValueError("loss.reduction sequential needs lag 0 and a baseline that is not learned")
         if (self.sharing.mode == "groups") != bool(self.sharing.groups):
@@ -290,6 +304,11 @@ class Config(Section, frozen=True):
         if self.task.episodes is None:
             raise ConfigError("task.episodes is not resolved; call chorus.common.settings.config.resolve first")
         return self.task.episodes
+
+    @property
+    def instances(self) -> int:
+        """L of a resolved configuration."""
+        return min(self.episodes, self.task.instances or self.episodes)
 
     @property
     def tasks(self) -> int:
@@ -352,12 +371,21 @@ def resolve(config: Config, environment: EnvironmentSpec) -> Config:
     }
     given = {"individual": config.reward.individual, "team": config.reward.team}
     weights = {name: parts[name] / sum(parts.values()) if given[name] is None else given[name] for name in parts}
-    episodes = config.task.episodes or max(2, round(ROWS_PER_FORWARD_PASS / len(environment.agents)))
+    size = len(environment.agents), environment.max_steps, environment.observation_bytes
+    episodes = config.task.episodes or task_size.episodes(*size)
+    instances, limit = config.task.instances, environment.instances
+    if limit is not None and (instances or episodes) > limit:
+        if instances is not None:
+            raise ConfigError(
+                f"task.instances is {instances}, but {environment.name} says that no more than {limit} of its instances"
+                " may live at once (max_instances); lower it, or leave it out"
+            )
+        instances = limit
     return msgspec.structs.replace(
         config,
         reward=msgspec.structs.replace(config.reward, **weights),
-        task=TaskConfig(episodes=episodes),
-        update=UpdateConfig(tasks=config.update.tasks or 4),
+        task=TaskConfig(episodes=episodes, instances=instances),
+        update=UpdateConfig(tasks=config.update.tasks or task_size.tasks(*size, episodes)),
     )
 
 

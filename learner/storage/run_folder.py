@@ -105,7 +105,7 @@ class RunFolder:
         if path.exists():
             return self._continue(path, config, fingerprint)
         entries = {entry.name for entry in self.path.iterdir() if entry.suffix != ".part"}  # those a crash left behind
-        strangers = entries - {"lock", "checkpoints", "log.jsonl"}
+        strangers = entries - {"lock", "checkpoints", "log.jsonl", "prints.log"}
         if strangers or any(self.checkpoints.iterdir()):
             found = ", ".join(sorted(strangers)[:5]) or "checkpoints"
             raise RunFolderError(f"{self.path} holds no config.yaml, but {found}; choose an empty --out")
@@ -124,7 +124,10 @@ class RunFolder:
     def _continue(self, path: Path, config: Config, fingerprint: Fingerprint) -> str:
         about = read_about(self.path)
         before = read_config(self.path)
-        wanted = msgspec.structs.replace(config, updates=before.updates)
+        indifferent = {"isolation": before.environment.isolation, "proof": before.environment.proof}  # change no bit
+        wanted = msgspec.structs.replace(
+            config, updates=before.updates, environment=msgspec.structs.replace(config.environment, **indifferent)
+        )
         changed = differences(configuration.to_dict(before), configuration.to_dict(wanted))
         if changed:
             raise ConfigError(
@@ -141,7 +144,7 @@ class RunFolder:
                 f"{self.path} was begun with other arithmetic: {difference}; resume it on a like machine,"
                 " or allow --mixed-arithmetic from the start"
             )
-        if config.updates > before.updates:
+        if config != before:
             self._write_config(path, config, about)
         self._know(config, about)
         return str(about["id"])
