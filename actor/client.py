@@ -381,8 +381,8 @@ class _Session:
     def _deliver(self, trajectory: Trajectory) -> None:
         began = time.monotonic()
         with span("encode"):
-            for chunk in trajectory_chunks(trajectory):
-                self._mail.send(pb.FromActor(chunk=chunk))
+            chunks = trajectory_chunks(trajectory)
+            self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks)
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
         self._metrics.agent_steps.inc(trajectory.agent_steps)
         self._metrics.env_steps.inc(trajectory.env_steps)

@@ -62,7 +62,7 @@ class Mailbox:
         self.broken = threading.Event()
         self.lag = 0
         self._metrics = metrics
-        self._outbox: queue.SimpleQueue[pb.FromActor | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[pb.FromActor | Iterator[pb.FromActor] | None] = queue.SimpleQueue()
         self._inbox: queue.SimpleQueue[pb.Welcome | pb.RolloutTask | pb.Goodbye | Ended] = queue.SimpleQueue()
         self._versions: dict[int, PolicyVersion] = {}
         self._call = line.play(self._leaving())
@@ -81,6 +81,10 @@ class Mailbox:
     def send(self, message: pb.FromActor) -> None:
         """Have a message sent."""
         self._outbox.put(message)
+
+    def send_all(self, messages: Iterator[pb.FromActor]) -> None:
+        """Have messages sent one after another, each made only when the one before it is on its way."""
+        self._outbox.put(messages)
 
     def take(self, seconds: float) -> pb.Welcome | pb.RolloutTask | pb.Goodbye | Ended:
         """The next message that something must be done about.
@@ -107,7 +111,10 @@ class Mailbox:
 
     def _leaving(self) -> Iterator[pb.FromActor]:
         while (message := self._outbox.get()) is not None:
-            yield message
+            if isinstance(message, pb.FromActor):
+                yield message
+            else:
+                yield from message
 
     def _read(self) -> None:
         """gRPC's side: assemble weights, queue the rest. Ends with the stream.

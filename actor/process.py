@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import signal
@@ -63,6 +64,7 @@ def run(settings: Settings) -> int:
         Refused: the learner will not have this actor, or this actor will not play that environment.
     """
     keep_freed_memory()
+    faulthandler.enable()  # where an environment's C code ended this process
     registry = metrics.registry()
     exported = metrics.ActorMetrics(registry)
     exported.build.info({"version": chorus_version()})

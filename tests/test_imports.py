@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "chorus.protos": [],
     "chorus.common.errors": [],
     "chorus.common.settings": ["chorus.common.errors"],
-    "chorus.common.environments": ["chorus.common.errors"],
+    "chorus.common.environments": ["chorus.common.errors", "chorus.common.settings.task_size"],
     "chorus.common.tasks": ["chorus.common.errors", "chorus.common.environments.interface"],
     "chorus.common.policy": ["chorus.common.errors", "chorus.common.settings", "chorus.common.environments.interface"],
     "chorus.common.process": ["chorus.common.errors", "chorus.common.tasks.seeding"],

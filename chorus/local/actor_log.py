@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+from chorus.common.process.leaving import LEFT_BEHIND
 
 TOLD = ("fault", "why", "details", "finding", "what", "error", "stack")
 """The fields of an event that say what happened, the most telling first."""
@@ -26,6 +29,11 @@ class ActorLog:
         """Where the files end now."""
         return _size(self._log), _size(self._prints)
 
+    def left_behind(self, since: tuple[int, int]) -> list[str]:
+        """What processes of this run found running when they were to end, each thing once."""
+        events = map(_event, _tail(self._log, since[0]))
+        return list(dict.fromkeys(str(event["what"]) for event in events if event.get("event") == LEFT_BEHIND))
+
     def last_words(self, actor: str, since: tuple[int, int] = (0, 0), progress: bool = False) -> str:
         """The last complaint of an actor since a mark, else what was printed last; empty if there is neither.
 
@@ -37,7 +45,10 @@ class ActorLog:
                 continue
             if event.get("level") in LEVELS or (progress and event.get("event") == "environment"):
                 return _say(event)
-        return "" if progress else "\n".join(_tail(self._prints, since[1])[-LAST_LINES:])
+        if progress:
+            return ""
+        printed = [line for line, _ in groupby(_tail(self._prints, since[1]))][-LAST_LINES:]
+        return "\n".join(["nothing; printed last of all:", *printed]) if printed else ""
 
 
 def _say(event: dict[str, Any]) -> str:

@@ -56,6 +56,8 @@ async def _train(config, out, actors, listening, options, log_file, prints) -> b
     launchers: list[Launcher] = []
     faults: list[str] = []
     waiting: list[asyncio.Task[None]] = []
+    actor_log = ActorLog(Path(log_file.name), Path(prints.name))
+    began = actor_log.mark()
 
     def tell(what: str) -> None:
         for view in views:
@@ -77,7 +79,6 @@ async def _train(config, out, actors, listening, options, log_file, prints) -> b
         if options.profile:
             profile.begin(out)
         views.append(View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
-        actor_log = ActorLog(Path(log_file.name), Path(prints.name))
         credentials = listening.credentials
         launcher = Launcher(serving, actors, credentials, log_file, on_fault, prints, actor_log, tell)
         launchers.append(launcher)
@@ -98,6 +99,8 @@ async def _train(config, out, actors, listening, options, log_file, prints) -> b
         await asyncio.gather(*waiting, return_exceptions=True)
         for launcher in launchers:
             await launcher.stop()
+        for left in actor_log.left_behind(began):
+            tell(left)
         for view in views:
             view.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import traceback
 from pathlib import Path
+from types import FrameType
 
 from chorus.common.errors import EnvironmentFault
 
@@ -52,6 +53,13 @@ def frames(error: BaseException) -> str:
         part.stack[:] = [frame for frame in part.stack if not _is_ours(frame.filename)]
         part = part.__cause__ or part.__context__
     return "".join(told.format()).rstrip()
+
+
+def stack(frame: FrameType) -> str:
+    """Where a thread's code is, without the frames of Chorus itself, unless there are no others."""
+    whole = traceback.extract_stack(frame)
+    foreign = [entry for entry in whole if not _is_ours(entry.filename)]
+    return "".join(traceback.format_list(foreign or list(whole)))
 
 
 def _is_ours(file: str) -> bool:

@@ -19,6 +19,7 @@ from chorus.common.environments import make, progress
 from chorus.common.environments.blame import frames
 from chorus.common.environments.interface import Environment, Frame
 from chorus.common.isolation.messages import Gone, Message, generator_of, receive, send, spec_values
+from chorus.common.process.leaving import leave
 from chorus.common.process.offspring import end_descendants
 
 PR_SET_PDEATHSIG = 1
@@ -44,9 +45,11 @@ def main(arguments: list[str]) -> None:
     except Gone:
         pass
     finally:
-        if environment is not None:
-            environment.close()
-        end_descendants(os.getpid())
+        try:
+            if environment is not None:
+                environment.close()
+        finally:
+            end_descendants(os.getpid())
 
 
 def _serve(line: socket.socket, environment: Environment) -> None:
@@ -92,3 +95,4 @@ def _resident() -> int:
 
 if __name__ == "__main__":
     main(sys.argv[1:])
+    leave(0)

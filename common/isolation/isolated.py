@@ -53,7 +53,11 @@ class Isolated:
         self._generator: np.random.Generator | None = None
         self._held: dict[int, int] = {}
         self._leaks = False
-        self._spec = read_spec(self._started().values)
+        try:
+            self._spec = read_spec(self._started().values)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def spec(self) -> EnvironmentSpec:

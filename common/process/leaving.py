@@ -6,12 +6,15 @@ simulator's thread that sleeps would keep a finished run for ever.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
 
 from chorus.common.process.offspring import descendants, end
 
+LEFT_BEHIND = "left behind"
+"""The event that the log has for it."""
 GRACE_SECONDS = 1.0
 """So long a thread may take that is about to end anyway."""
 
@@ -31,16 +34,14 @@ def leave(code: int) -> int:
     if not threads and not children:
         return code
     for thread in threads:
-        print(
-            f"chorus: note: the thread {thread.name!r} is still running, probably the environment's; end it in "
-            "close(), or make it a daemon",
-            file=sys.stderr,
+        _note(
+            f"the thread {thread.name!r} was still running at the end, probably the environment's; end it in close(), "
+            "or make it a daemon"
         )
     if children:
-        print(
-            f"chorus: note: {len(children)} processes that were started from here are still running, probably the "
-            "environment's, and are ended; end them in close()",
-            file=sys.stderr,
+        _note(
+            f"{len(children)} processes that were started from here were still running at the end, probably the "
+            "environment's; end them in close()"
         )
     for child in children:
         end(child)
@@ -49,3 +50,11 @@ def leave(code: int) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _note(what: str) -> None:
+    """On the log where there is one, else for the person at the terminal."""
+    if logging.getLogger().handlers:
+        logging.getLogger("chorus").warning(LEFT_BEHIND, extra={"what": what})
+    else:
+        print(f"chorus: note: {what}", file=sys.stderr)

@@ -13,7 +13,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
@@ -64,6 +64,7 @@ class Finding:
         digest: of the episodes that a fresh instance played, to compare with those of another process; empty without a
             proof.
         seconds: that making it took.
+        at_once: how many episodes were played at once; None for all.
     """
 
     purity: Purity
@@ -71,6 +72,7 @@ class Finding:
     cost: float = 0.0
     digest: str = ""
     seconds: float = 0.0
+    at_once: int | None = None
 
     @property
     def reproducible(self) -> bool:
@@ -110,7 +112,8 @@ def prove(
     if level == "none":
         told = f"environment {used.spec.name!r} was not proven to repeat itself (environment.proof is none)"
         return used, Finding(Purity.PURE, told, seconds=seconds)
-    at_once = 1 if seconds > SLOW_SECONDS else instances
+    limits = [limit for limit in (instances, used.spec.instances) if limit is not None]
+    at_once = 1 if seconds > SLOW_SECONDS else min(limits, default=None)
     count = min(task_episodes or episodes, instances or task_episodes or episodes)
     name = used.spec.name
     try:
@@ -126,7 +129,8 @@ def prove(
         used.close()
         fault = blame(error, f"environment {name!r}, when it was tried before the first task")
         raise fault from fault.__cause__
-    return _conclude(make, used, used_digest, reused_as_fresh, fresh_differs, level, seconds, count)
+    environment, found = _conclude(make, used, used_digest, reused_as_fresh, fresh_differs, level, seconds, count)
+    return environment, replace(found, at_once=at_once)
 
 
 def _reuse(used: Environment, episodes: int, steps: int, at_once: int | None) -> tuple[str, bool]:
@@ -210,6 +214,11 @@ class Fresh:
         self._spec = first.spec
 
     @property
+    def inside(self) -> Environment:
+        """The environment of now."""
+        return self._environment
+
+    @property
     def spec(self) -> EnvironmentSpec:
         """That of the environment inside."""
         return self._spec
@@ -253,7 +262,8 @@ def _play(
 ) -> None:
     frame = environment.reset(episodes, generator)
     _absorb(seen, frame)
-    for _ in range(steps):
+    for step in range(steps):
+        progress.tell(f"playing, step {step}")
         outcome = environment.step(random_actions(environment.spec, frame, draw))
         frame = outcome.frame
         for array in (

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from chorus.commands.check_env import add_arguments, check, run
-from chorus.common.environments.checks.examination import Examination, Remark, Verdict, examine
+from chorus.common.environments.checks.examination import Examination, examine
+from chorus.common.environments.checks.remark import Remark, Verdict
 from chorus.common.environments.checks.witness import Witness
 from chorus.common.environments.spread import Spread
 
