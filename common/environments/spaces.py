@@ -18,6 +18,7 @@ A space is known by the name of its class, whether gymnasium's or old gym's, and
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -281,7 +282,8 @@ def write_mask(mask: Any, row: BoolArray, who: str) -> None:
 
 def _neither_0_nor_1(array: np.ndarray[Any, Any]) -> BoolArray:
     if array.dtype.kind not in "fiu":
-        return np.ones(array.shape, np.bool_)
+        plain = [isinstance(value, numbers.Real | np.bool_) and value in (0, 1) for value in array]
+        return ~np.array(plain, np.bool_)
     strange: BoolArray = (array != 0) & (array != 1)
     return strange
 
