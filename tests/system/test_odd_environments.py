@@ -29,7 +29,10 @@ def log_of(run: Path) -> list[dict[str, Any]]:
 
 def lives(pid: int) -> bool:
     """Whether a process is at work; one that waits for somebody to notice its end is not."""
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_a_task_in_which_actors_die_is_given_up_after_three_and_told_of_at_the_first(chorus: Chorus) -> None:
