@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import queue
 import random
 import threading
 import time
 from dataclasses import dataclass, field
-from functools import partial
 
 import grpc
 
@@ -22,20 +20,16 @@ from chorus.actor.mailbox import Ended, Mailbox
 from chorus.actor.prepared import Prepared
 from chorus.actor.waiting import Waiting
 from chorus.actor.watchdog import Watchdog
-from chorus.common.environments import make, progress
+from chorus.common.environments import progress
 from chorus.common.environments.blame import frames
-from chorus.common.environments.interface import Environment
 from chorus.common.environments.permitted import permit
 from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
-from chorus.common.isolation.isolated import Isolated
 from chorus.common.monitoring.metrics import ActorMetrics
 from chorus.common.monitoring.timeline import span
 from chorus.common.process import logs
 from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
-from chorus.common.process.offspring import end_descendants
 from chorus.common.settings import config as configuration
-from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Task
 from chorus.common.tasks.trajectory import Trajectory, validate
 from chorus.common.transport import channel
@@ -49,8 +43,8 @@ ASK_AT = 0.75
 """The share of a task after which the next one is asked for."""
 BACKOFF_SECONDS = (0.1, 5.0)
 POLL_SECONDS = 0.5
-PATIENCE_SHARE = 0.8
-"""The share of a task's patience that an environment in a process of its own has: it ends before its actor does."""
+HELD_BYTES = 64 << 20
+"""A trajectory larger than this is sent before the next one is begun: two of them would be held otherwise."""
 HEARD_SECONDS = 5.0
 """What a slow environment is at is logged no more often than this."""
 ILL_SECONDS = 60.0
@@ -136,14 +130,8 @@ class Actor:
     def close(self) -> None:
         """Close the environment, and end what it leaves behind."""
         prepared, self._prepared = self._prepared, None
-        try:
-            if prepared is not None:
-                prepared[1].environment.close()
-        except BaseException as fault:  # vendor code may raise anything, and this process ends well all the same
-            log.warning("the environment could not be closed", extra={"fault": repr(fault)}, exc_info=fault)
-        left = end_descendants(os.getpid())
-        if left:
-            log.warning("processes that the environment left behind were ended", extra={"processes": left})
+        if prepared is not None:
+            prepared[1].close()
 
     def _ever_since(self, began: float) -> bool:
         """Whether the learner took this actor in since then."""
@@ -196,7 +184,7 @@ class Actor:
             permit(config.environment.spec, self.allowed)
             self._patience = config.learner.task_timeout
             self.close()
-            self._prepared = (config_bytes, Prepared.of(config, partial(_make, config)))
+            self._prepared = (config_bytes, Prepared.of(config))
         return self._prepared[1]
 
 
@@ -213,6 +201,7 @@ class _Session:
         self._step = 0
         self._longest = 0
         self._watchdog: Watchdog | None = None
+        self._sending: threading.Event | None = None
         self._heard = time.monotonic()
 
     def run(self) -> bool:
@@ -343,6 +332,7 @@ class _Session:
     def _play(self, prepared: Prepared, order: pb.RolloutTask) -> None:
         task = read_task(order.task)
         policy = self._mail.policy(order)
+        self._hold_no_more()
         self._at, self._step = order.task, 0
         self._actor.breadcrumb.at(task)
         player = prepared.players[task.purpose]
@@ -378,11 +368,21 @@ class _Session:
         if not self._asked:
             self._ask()
 
+    def _hold_no_more(self) -> None:
+        """Wait until a large trajectory is on its way before another one is recorded."""
+        sending, self._sending = self._sending, None
+        while sending is not None and not sending.wait(POLL_SECONDS):
+            if self._mail.broken.is_set() or self._actor.stopping.is_set():
+                raise _Interrupted
+            self._live()
+
     def _deliver(self, trajectory: Trajectory) -> None:
         began = time.monotonic()
         with span("encode"):
             chunks = trajectory_chunks(trajectory)
-            self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks)
+            made = self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks)
+            large = sum(array.nbytes for array in trajectory.arrays.values()) > HELD_BYTES
+            self._sending = made if large else None
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
         self._metrics.agent_steps.inc(trajectory.agent_steps)
         self._metrics.env_steps.inc(trajectory.env_steps)
@@ -394,16 +394,3 @@ class _Session:
         name = "environment" if isinstance(fault, EnvironmentFault | MalformedData) else type(fault).__name__
         failed = pb.TaskFailed(task=task_name(task), error=f"{name}: {fault}"[:1000], traceback=text)
         self._mail.send(pb.FromActor(failed=failed))
-
-
-def _make(config: Config) -> Environment:
-    """A fresh environment, in this process or in one of its own."""
-    if config.environment.isolation == "process":
-        return Isolated(config.environment.spec, PATIENCE_SHARE * config.learner.task_timeout)
-    return make(config.environment.spec)
-
-
-def default_name() -> str:
-    """An id that no other actor has: host, process, and a random part."""
-    host = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in os.uname().nodename)
-    return f"{host[:40]}-{os.getpid()}-{random.SystemRandom().getrandbits(16):04x}"

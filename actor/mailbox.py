@@ -82,9 +82,15 @@ class Mailbox:
         """Have a message sent."""
         self._outbox.put(message)
 
-    def send_all(self, messages: Iterator[pb.FromActor]) -> None:
-        """Have messages sent one after another, each made only when the one before it is on its way."""
-        self._outbox.put(messages)
+    def send_all(self, messages: Iterator[pb.FromActor]) -> threading.Event:
+        """Have messages sent one after another, each made only when the one before it is on its way.
+
+        Returns:
+            what is set once the last of them was made, so that nothing of what they were made from is held any more.
+        """
+        made = threading.Event()
+        self._outbox.put(_until_made(messages, made))
+        return made
 
     def take(self, seconds: float) -> pb.Welcome | pb.RolloutTask | pb.Goodbye | Ended:
         """The next message that something must be done about.
@@ -158,3 +164,8 @@ class Mailbox:
         oldest = max(versions) - self.lag
         self._versions = {version: kept for version, kept in versions.items() if version >= oldest}
         self._metrics.policy_version.set(max(versions))
+
+
+def _until_made(messages: Iterator[pb.FromActor], made: threading.Event) -> Iterator[pb.FromActor]:
+    yield from messages
+    made.set()

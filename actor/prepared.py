@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import os
 from dataclasses import dataclass
+from functools import partial
 
 from chorus.actor.rollout import Player
+from chorus.common.environments import make
 from chorus.common.environments.checks.purity import prove
 from chorus.common.environments.interface import Environment
+from chorus.common.isolation.isolated import Isolated
 from chorus.common.policy.sharing import divide
 from chorus.common.process.fingerprint import fingerprint
+from chorus.common.process.offspring import end_descendants
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose
 
 log = logging.getLogger("chorus.actor")
 
+PATIENCE_SHARE = 0.8
+"""The share of a task's patience that an environment in a process of its own has: it ends before its actor does."""
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """The environment is its holder's to close."""
+    """Its holder closes it."""
 
     config: Config
     environment: Environment
@@ -29,14 +36,14 @@ class Prepared:
     pure: bool
 
     @staticmethod
-    def of(config: Config, make_one: Callable[[], Environment]) -> Prepared:
-        """Make and prove the environment of a run; `make_one` makes a fresh one.
+    def of(config: Config) -> Prepared:
+        """Make and prove the environment of a run.
 
         Raises:
             EnvironmentFault: it cannot be made, or breaks the rules.
         """
         environment, finding = prove(
-            make_one,
+            partial(_make, config),
             level=config.environment.proof,
             task_episodes=config.episodes,
             instances=config.instances,
@@ -52,3 +59,20 @@ class Prepared:
         }
         print_of = fingerprint(environment.spec.package)
         return Prepared(config, environment, players, print_of, finding.message, finding.reproducible)
+
+    def close(self) -> None:
+        """Close the environment, and end the processes that it leaves behind."""
+        try:
+            self.environment.close()
+        except BaseException as fault:  # vendor code may raise anything, and the actor ends well all the same
+            log.warning("the environment could not be closed", extra={"fault": repr(fault)}, exc_info=fault)
+        left = end_descendants(os.getpid())
+        if left:
+            log.warning("processes that the environment left behind were ended", extra={"processes": left})
+
+
+def _make(config: Config) -> Environment:
+    """A fresh environment, in this process or in one of its own."""
+    if config.environment.isolation == "process":
+        return Isolated(config.environment.spec, PATIENCE_SHARE * config.learner.task_timeout)
+    return make(config.environment.spec)

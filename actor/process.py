@@ -5,13 +5,14 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import random
 import signal
 import sys
 import threading
 from dataclasses import dataclass
 from types import FrameType
 
-from chorus.actor.client import Actor, OtherArithmetic, default_name
+from chorus.actor.client import Actor, OtherArithmetic
 from chorus.common.monitoring import metrics, timeline
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
@@ -115,3 +116,9 @@ def _watch_parent(actor: Actor, parent: int) -> None:
     while not actor.stopping.wait(1.0):
         if os.getppid() != parent:
             actor.stopping.set()
+
+
+def default_name() -> str:
+    """An id that no other actor has: host, process, and a random part."""
+    host = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in os.uname().nodename)
+    return f"{host[:40]}-{os.getpid()}-{random.SystemRandom().getrandbits(16):04x}"

@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 
-from chorus.common.process import logs, prints
+from chorus.common.process import logs
 from chorus.common.settings.config import Config
 from chorus.learner.process import Listening, Serving, serve
 from chorus.local.launcher import Launcher
@@ -18,8 +18,7 @@ log = logging.getLogger("chorus.learner")
 
 def learn(config: Config, options: argparse.Namespace) -> int:
     """Run until the last update or a signal; both are success."""
-    log_stream = prints.keep_apart()
-    logs.start(to=log_stream)
+    logs.start()
     listening = Listening(
         options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
     )
@@ -30,11 +29,11 @@ def learn(config: Config, options: argparse.Namespace) -> int:
         def on_start(serving: Serving) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, serving.stop)
-            launchers.append(Launcher(serving, 0, listening.credentials, log_stream, log.error, sys.stdout))
+            launchers.append(Launcher(serving, 0, listening.credentials, sys.stderr, log.error, sys.stdout))
             launchers[0].start()
 
         try:
-            await serve(config, options.out, listening, options.init_from, on_start)
+            await serve(config, options.out, listening, options.init_from, on_start, prints=sys.stdout)
         finally:
             for launcher in launchers:
                 await launcher.stop()
