@@ -8,31 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import queue
 import random
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field
 
 import grpc
 
 from chorus.actor.mailbox import Ended, Mailbox
-from chorus.actor.rollout import Player
+from chorus.actor.prepared import Prepared
+from chorus.actor.waiting import Waiting
 from chorus.actor.watchdog import Watchdog
-from chorus.common.environments import make
-from chorus.common.environments.checks.purity import prove
+from chorus.common.environments import progress
+from chorus.common.environments.blame import frames
 from chorus.common.environments.permitted import permit
 from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
 from chorus.common.monitoring.metrics import ActorMetrics
 from chorus.common.monitoring.timeline import span
-from chorus.common.policy.sharing import divide
 from chorus.common.process import logs
-from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.process.breadcrumb import Breadcrumb
+from chorus.common.process.fingerprint import chorus_version
 from chorus.common.settings import config as configuration
-from chorus.common.settings.config import Config
-from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.task import Task
 from chorus.common.tasks.trajectory import Trajectory, validate
 from chorus.common.transport import channel
 from chorus.common.transport.credentials import NOTHING, Credentials
@@ -45,6 +43,10 @@ ASK_AT = 0.75
 """The share of a task after which the next one is asked for."""
 BACKOFF_SECONDS = (0.1, 5.0)
 POLL_SECONDS = 0.5
+HELD_BYTES = 64 << 20
+"""A trajectory larger than this is sent before the next one is begun: two of them would be held otherwise."""
+HEARD_SECONDS = 5.0
+"""What a slow environment is at is logged no more often than this."""
 ILL_SECONDS = 60.0
 FINAL = (
     grpc.StatusCode.FAILED_PRECONDITION,
@@ -80,6 +82,7 @@ class Actor:
         credentials: what it shows to the learner, and asks of it.
         allowed: patterns of the environments of one's own that it may import.
         only_audits: take nothing but second runs of what others played.
+        breadcrumb: where it notes the task that it is at.
         stopping: set from a signal handler to make it give its leases back and return.
     """
 
@@ -90,11 +93,13 @@ class Actor:
     credentials: Credentials = NOTHING
     allowed: tuple[str, ...] = ()
     only_audits: bool = False
+    breadcrumb: Breadcrumb = field(default_factory=Breadcrumb)
     stopping: threading.Event = field(default_factory=threading.Event)
-    _prepared: tuple[bytes, _Prepared] | None = None
+    _prepared: tuple[bytes, Prepared] | None = None
     _patience: float = ILL_SECONDS
     _moved: float = field(default_factory=time.monotonic)
     _connected: bool = False
+    _joined_at: float = 0.0
 
     def run(self) -> None:
         """Play until the run is complete or `stopping` is set; reconnect whenever the stream breaks.
@@ -104,6 +109,7 @@ class Actor:
             OtherArithmetic: see there.
         """
         attempt = 0
+        waiting = Waiting(self.address)
         while not self.stopping.is_set():
             began = time.monotonic()
             try:
@@ -115,10 +121,21 @@ class Actor:
                     raise Refused(f"the learner at {self.address} refused this actor: {details}") from fault
                 tls = self.credentials.calls_tls
                 log.warning("stream lost", extra={"code": code.name, "details": details, "tls": tls})
+                waiting.failed(details or code.name, time.monotonic(), self._ever_since(began))
             except MalformedData as fault:
                 log.error("the learner broke the contract", extra={"fault": str(fault)})
             attempt = 0 if time.monotonic() - began > BACKOFF_SECONDS[1] else attempt + 1
             self._wait(min(BACKOFF_SECONDS[1], BACKOFF_SECONDS[0] * 2**attempt) * random.uniform(0.5, 1.0))
+
+    def close(self) -> None:
+        """Close the environment, and end what it leaves behind."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            prepared[1].close()
+
+    def _ever_since(self, began: float) -> bool:
+        """Whether the learner took this actor in since then."""
+        return self._joined_at >= began
 
     def ill(self) -> str:
         """What is wrong with this actor; empty if it moves. Health is tied to progress, not to being alive."""
@@ -132,6 +149,7 @@ class Actor:
     def joined(self) -> None:
         """The learner has taken it in."""
         self._connected = True
+        self._joined_at = time.monotonic()
         self.metrics.connected.set(1)
         self.metrics.connections.inc()
 
@@ -152,7 +170,7 @@ class Actor:
                 self._connected = False
                 self.metrics.connected.set(0)
 
-    def prepare(self, config_bytes: bytes) -> _Prepared:
+    def prepare(self, config_bytes: bytes) -> Prepared:
         """The environment and all else that the welcome's configuration asks for; kept while it stays the same.
 
         Raises:
@@ -165,37 +183,9 @@ class Actor:
                 raise OtherArithmetic(config.arithmetic)
             permit(config.environment.spec, self.allowed)
             self._patience = config.learner.task_timeout
-            self._prepared = (config_bytes, _Prepared.of(config))
+            self.close()
+            self._prepared = (config_bytes, Prepared.of(config))
         return self._prepared[1]
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """What an actor plays with."""
-
-    config: Config
-    players: dict[Purpose, Player]
-    fingerprint: dict[str, str]
-    remark: str
-    pure: bool
-
-    @staticmethod
-    def of(config: Config) -> _Prepared:
-        environment, finding = prove(lambda: make(config.environment.spec), task_episodes=config.episodes)
-        if finding.message:
-            log.warning("purity", extra={"finding": finding.message})
-        policies = divide(environment.spec, config.sharing, config.network)
-        players = {
-            Purpose.TRAINING: Player(environment, policies, config.seed),
-            Purpose.EVALUATION: Player(environment, policies, config.seed, greedy=config.evaluate.greedy),
-        }
-        return _Prepared(
-            config,
-            players,
-            fingerprint(environment.spec.package, config.network.module),
-            finding.message,
-            finding.reproducible,
-        )
 
 
 class _Session:
@@ -211,6 +201,8 @@ class _Session:
         self._step = 0
         self._longest = 0
         self._watchdog: Watchdog | None = None
+        self._sending: threading.Event | None = None
+        self._heard = time.monotonic()
 
     def run(self) -> bool:
         """Return True once the run is complete, False if the learner or this actor is stopping.
@@ -228,7 +220,10 @@ class _Session:
             if hashlib.sha256(welcome.config).digest() != welcome.sha256:
                 raise Corrupted("the welcome's configuration did not arrive as it was sent")
             patience = configuration.decode(welcome.config).learner.task_timeout
-            with Watchdog(patience, self._beat, self._hang) as self._watchdog:
+            with (
+                Watchdog(patience, self._beat, self._hang) as self._watchdog,
+                progress.heard_by(self._hear),
+            ):
                 return self._serve(welcome)
 
     def _serve(self, welcome: pb.Welcome) -> bool:
@@ -286,6 +281,14 @@ class _Session:
         if self._watchdog is not None:
             self._watchdog.moved()
 
+    def _hear(self, what: str) -> None:
+        """The environment is at something slow."""
+        self._live()
+        now = time.monotonic()
+        if now - self._heard > HEARD_SECONDS:
+            self._heard = now
+            log.info("environment", extra={"what": what})
+
     def _beat(self) -> None:
         """From the watchdog's thread: a sign of life, and how far the task is."""
         if self._greeted:
@@ -303,7 +306,7 @@ class _Session:
 
     # -- the order of things
 
-    def _greet(self, welcome: pb.Welcome) -> _Prepared:
+    def _greet(self, welcome: pb.Welcome) -> Prepared:
         logs.bind(run=welcome.run)
         hello = pb.Hello(
             actor=self._actor.name,
@@ -326,10 +329,12 @@ class _Session:
         log.info("ready", extra={"learner": self._actor.address, "remark": prepared.remark})
         return prepared
 
-    def _play(self, prepared: _Prepared, order: pb.RolloutTask) -> None:
+    def _play(self, prepared: Prepared, order: pb.RolloutTask) -> None:
         task = read_task(order.task)
         policy = self._mail.policy(order)
+        self._hold_no_more()
         self._at, self._step = order.task, 0
+        self._actor.breadcrumb.at(task)
         player = prepared.players[task.purpose]
         ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
 
@@ -351,7 +356,7 @@ class _Session:
             validate(trajectory, player.environment.spec, order.episodes)
         except _Interrupted:
             raise
-        except Exception as fault:  # whatever the environment raises is the task's failure, not the actor's end
+        except BaseException as fault:  # whatever the environment raises is the task's failure, not the actor's end
             self._fail(task, fault)
         else:
             self._longest = len(trajectory.acted)
@@ -359,28 +364,33 @@ class _Session:
         self._metrics.seconds.labels("environment").inc(player.phases.environment - before[0])
         self._metrics.seconds.labels("inference").inc(player.phases.inference - before[1])
         self._at = None
+        self._actor.breadcrumb.at(None)
         if not self._asked:
             self._ask()
+
+    def _hold_no_more(self) -> None:
+        """Wait until a large trajectory is on its way before another one is recorded."""
+        sending, self._sending = self._sending, None
+        while sending is not None and not sending.wait(POLL_SECONDS):
+            if self._mail.broken.is_set() or self._actor.stopping.is_set():
+                raise _Interrupted
+            self._live()
 
     def _deliver(self, trajectory: Trajectory) -> None:
         began = time.monotonic()
         with span("encode"):
-            for chunk in trajectory_chunks(trajectory):
-                self._mail.send(pb.FromActor(chunk=chunk))
+            chunks = trajectory_chunks(trajectory)
+            made = self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks)
+            large = sum(array.nbytes for array in trajectory.arrays.values()) > HELD_BYTES
+            self._sending = made if large else None
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
         self._metrics.agent_steps.inc(trajectory.agent_steps)
         self._metrics.env_steps.inc(trajectory.env_steps)
 
-    def _fail(self, task: Task, fault: Exception) -> None:
+    def _fail(self, task: Task, fault: BaseException) -> None:
         log.warning("task failed", extra={"task": str(task), "fault": str(fault)}, exc_info=fault)
         self._metrics.tasks.labels("failed").inc()
-        text = "".join(traceback.format_exception(fault))[-16_000:]
+        text = frames(fault)[-16_000:]
         name = "environment" if isinstance(fault, EnvironmentFault | MalformedData) else type(fault).__name__
         failed = pb.TaskFailed(task=task_name(task), error=f"{name}: {fault}"[:1000], traceback=text)
         self._mail.send(pb.FromActor(failed=failed))
-
-
-def default_name() -> str:
-    """An id that no other actor has: host, process, and a random part."""
-    host = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in os.uname().nodename)
-    return f"{host[:40]}-{os.getpid()}-{random.SystemRandom().getrandbits(16):04x}"

@@ -62,7 +62,7 @@ class Mailbox:
         self.broken = threading.Event()
         self.lag = 0
         self._metrics = metrics
-        self._outbox: queue.SimpleQueue[pb.FromActor | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[pb.FromActor | Iterator[pb.FromActor] | None] = queue.SimpleQueue()
         self._inbox: queue.SimpleQueue[pb.Welcome | pb.RolloutTask | pb.Goodbye | Ended] = queue.SimpleQueue()
         self._versions: dict[int, PolicyVersion] = {}
         self._call = line.play(self._leaving())
@@ -81,6 +81,16 @@ class Mailbox:
     def send(self, message: pb.FromActor) -> None:
         """Have a message sent."""
         self._outbox.put(message)
+
+    def send_all(self, messages: Iterator[pb.FromActor]) -> threading.Event:
+        """Have messages sent one after another, each made only when the one before it is on its way.
+
+        Returns:
+            what is set once the last of them was made, so that nothing of what they were made from is held any more.
+        """
+        made = threading.Event()
+        self._outbox.put(_until_made(messages, made))
+        return made
 
     def take(self, seconds: float) -> pb.Welcome | pb.RolloutTask | pb.Goodbye | Ended:
         """The next message that something must be done about.
@@ -107,7 +117,10 @@ class Mailbox:
 
     def _leaving(self) -> Iterator[pb.FromActor]:
         while (message := self._outbox.get()) is not None:
-            yield message
+            if isinstance(message, pb.FromActor):
+                yield message
+            else:
+                yield from message
 
     def _read(self) -> None:
         """gRPC's side: assemble weights, queue the rest. Ends with the stream.
@@ -151,3 +164,8 @@ class Mailbox:
         oldest = max(versions) - self.lag
         self._versions = {version: kept for version, kept in versions.items() if version >= oldest}
         self._metrics.policy_version.set(max(versions))
+
+
+def _until_made(messages: Iterator[pb.FromActor], made: threading.Event) -> Iterator[pb.FromActor]:
+    yield from messages
+    made.set()

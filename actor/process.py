@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
+import random
 import signal
 import sys
 import threading
 from dataclasses import dataclass
 from types import FrameType
 
-from chorus.actor.client import Actor, OtherArithmetic, default_name
+from chorus.actor.client import Actor, OtherArithmetic
 from chorus.common.monitoring import metrics, timeline
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
 from chorus.common.process import arithmetic, logs, program
+from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
 from chorus.common.process.heap import keep_freed_memory
 from chorus.common.transport.credentials import NOTHING, Credentials
@@ -36,6 +39,7 @@ class Settings:
         allowed: patterns of the environments of one's own that it may import.
         only_audits: take nothing but second runs of what others played.
         parent: end when this is no longer the parent process.
+        breadcrumb: an open file in which it notes the task that it is at; None for none.
     """
 
     learner: str
@@ -47,6 +51,11 @@ class Settings:
     allowed: tuple[str, ...] = ()
     only_audits: bool = False
     parent: int | None = None
+    breadcrumb: int | None = None
+
+
+TOLD_TO_STOP = 128 + signal.SIGTERM
+"""The exit code of an actor that was told to stop and did, if its parent looks: as a shell has it."""
 
 
 def run(settings: Settings) -> int:
@@ -56,6 +65,7 @@ def run(settings: Settings) -> int:
         Refused: the learner will not have this actor, or this actor will not play that environment.
     """
     keep_freed_memory()
+    faulthandler.enable()  # where an environment's C code ended this process
     registry = metrics.registry()
     exported = metrics.ActorMetrics(registry)
     exported.build.info({"version": chorus_version()})
@@ -70,6 +80,7 @@ def run(settings: Settings) -> int:
         settings.credentials,
         settings.allowed,
         settings.only_audits,
+        Breadcrumb(settings.breadcrumb),
     )
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -92,11 +103,12 @@ def run(settings: Settings) -> int:
         log.info("starting anew", extra={"arithmetic": other.mode})
         os.execve(sys.executable, program.command(*sys.argv[1:]), arithmetic.environment_for(other.mode))
     finally:
+        actor.close()
         timeline.stop()
         for beside in (web, health):
             if beside is not None:
                 beside.close()
-    return 0
+    return TOLD_TO_STOP if settings.parent is not None and actor.stopping.is_set() else 0
 
 
 def _watch_parent(actor: Actor, parent: int) -> None:
@@ -104,3 +116,9 @@ def _watch_parent(actor: Actor, parent: int) -> None:
     while not actor.stopping.wait(1.0):
         if os.getppid() != parent:
             actor.stopping.set()
+
+
+def default_name() -> str:
+    """An id that no other actor has: host, process, and a random part."""
+    host = "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in os.uname().nodename)
+    return f"{host[:40]}-{os.getpid()}-{random.SystemRandom().getrandbits(16):04x}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from chorus.actor.inference import Inference
 from chorus.actor.sampling import sample, sample_gaussian, squash
+from chorus.actor.tape import Row, Tape
 from chorus.common.environments.interface import (
     ActionArray,
     BoolArray,
@@ -17,7 +19,6 @@ from chorus.common.environments.interface import (
     EnvironmentSpec,
     FloatArray,
     Frame,
-    Outcome,
 )
 from chorus.common.errors import EnvironmentFault
 from chorus.common.policy.sharing import PolicySpec
@@ -26,7 +27,6 @@ from chorus.common.tasks.seeding import action_stream, environment_stream
 from chorus.common.tasks.task import Task
 from chorus.common.tasks.trajectory import Trajectory
 
-STEPS_AT_FIRST = 64
 DRAWN_AHEAD = 32
 """Steps whose draws are taken at once; part of what a task yields, as seeds are."""
 
@@ -43,13 +43,14 @@ class Phases:
 class Player:
     """All that plays tasks of one run: the environment, who shares which policy, how many episodes, the run's seed.
 
-    It keeps nothing from one task to the next.
+    It keeps nothing from one task to the next. `instances` is L, how many episodes are played at once; None for all.
     """
 
     environment: Environment
     policies: tuple[PolicySpec, ...]
     seed: int
     greedy: bool = False
+    instances: int | None = None
     phases: Phases = field(default_factory=Phases)
 
     def play(
@@ -60,31 +61,53 @@ class Player:
         on_step: Callable[[int], None] = lambda step: None,
         on_frame: Callable[[], None] = lambda: None,
     ) -> Trajectory:
-        """Play the task's `episodes` episodes in lockstep, every agent of every episode a row of one forward pass.
+        """Play the task's `episodes` episodes, L at once in lockstep, every agent of each a row of one forward pass.
+
+        With fewer instances than episodes they are played in waves: episodes 0 to L - 1, then the next L, …; each
+        wave goes on in the task's streams where the one before it ended.
 
         Args:
             policy: the version to act by.
             task: whose streams of random numbers are drawn from.
             episodes: K.
-            on_step: called with the number of steps played, before each step.
+            on_step: called with the number of steps played, of all waves, before each step.
             on_frame: called when the environment shows a new state, for those who film it.
 
         Raises:
             EnvironmentFault: the environment breaks the rules of `chorus.common.environments.interface`.
         """
         spec = self.environment.spec
-        tensors = policy.tensors()
+        tape = Tape(spec, episodes)
+        world, chance = environment_stream(self.seed, task), action_stream(self.seed, task)
+        played, size = 0, min(self.instances or episodes, episodes)
+        for first in range(0, episodes, size):
+            tape.begin_wave(first, min(size, episodes - first))
+            self._wave(policy.tensors(), task, tape, world, chance, partial(_step_of, on_step, played, tape), on_frame)
+            played += tape.steps
+        return tape.trajectory(task, policy.version)
+
+    def _wave(
+        self,
+        tensors: Tensors,
+        task: Task,
+        tape: Tape,
+        world: np.random.Generator,
+        chance_stream: np.random.Generator,
+        on_step: Callable[[], None],
+        on_frame: Callable[[], None],
+    ) -> None:
+        """Play the tape's present wave of episodes, from reset to the end of the last."""
+        spec, episodes = self.environment.spec, tape.size
         acting = [_Acting(part, tensors, episodes, len(spec.agents)) for part in self.policies]
         discrete = spec.discrete
-        draws = _Draws(action_stream(self.seed, task), spec, episodes)
-        tape = _Tape(spec, episodes)
+        draws = _Draws(chance_stream, spec, episodes)
         clock = time.perf_counter()
-        frame = self.environment.reset(episodes, environment_stream(self.seed, task))
+        frame = self.environment.reset(episodes, world)
         alive = np.zeros((episodes, len(spec.agents)), np.bool_)
         while True:
             clock = self._spent("environment", clock)
             on_frame()
-            on_step(tape.steps)
+            on_step()
             everybody = bool(frame.present.all())
             row = tape.begin_step(frame, everybody)
             chance = draws.at(tape.steps)
@@ -104,12 +127,15 @@ class Player:
             frame = outcome.frame
         self._spent("environment", clock)
         on_frame()
-        return tape.trajectory(task, policy.version)
 
     def _spent(self, phase: str, since: float) -> float:
         now = time.perf_counter()
         setattr(self.phases, phase, getattr(self.phases, phase) + now - since)
         return now
+
+
+def _step_of(on_step: Callable[[int], None], before: int, tape: Tape) -> None:
+    on_step(before + tape.steps)
 
 
 @dataclass(frozen=True)
@@ -168,7 +194,7 @@ class _Acting:
         everybody: bool,
         born: BoolArray,
         chance: _Chance,
-        record: _Row,
+        record: Row,
         taken: ActionArray,
         greedy: bool,
         task: Task,
@@ -226,76 +252,3 @@ class _Acting:
         record.actions[episode, agent, : self._components] = chosen
         taken[episode, agent, : self._components] = bounded
         record.log_probabilities[episode, agent] = scores
-
-
-@dataclass(frozen=True)
-class _Row:
-    """What a step's actors fill in."""
-
-    actions: ActionArray
-    log_probabilities: FloatArray
-
-
-class _Tape:
-    """Records a task step by step into arrays that grow by doubling."""
-
-    def __init__(self, spec: EnvironmentSpec, episodes: int) -> None:
-        self._spec = spec
-        self._episodes = episodes
-        self.steps = 0
-        slots = (spec.max_steps or STEPS_AT_FIRST, episodes, len(spec.agents))
-        masks = (*slots, spec.choice_size) if spec.action_masks else (0, 0, 0, 0)
-        self._arrays = {
-            "observations": np.zeros((*slots, spec.observation_size), np.float32),
-            "actions": np.zeros((*slots, spec.action_size), np.int32 if spec.discrete else np.float32),
-            "log_probabilities": np.zeros(slots, np.float32),
-            "acted": np.zeros(slots, np.bool_),
-            "individual_rewards": np.zeros(slots, np.float32),
-            "team_rewards": np.zeros(slots[:2], np.float32),
-            "terminated": np.zeros(slots, np.bool_),
-            "truncated": np.zeros(slots, np.bool_),
-            "action_masks": np.zeros(masks, np.bool_),
-        }
-        self._lengths = np.zeros(episodes, np.int32)
-        self._running = np.ones(episodes, np.bool_)
-        self._final: list[FloatArray] = []
-
-    def begin_step(self, frame: Frame, everybody: bool) -> _Row:
-        """Record what the agents see, all of them if `everybody` is there; return where their actions go."""
-        step, arrays = self.steps, self._arrays
-        if step == len(arrays["acted"]):
-            for name, array in arrays.items():
-                if array.ndim and len(array):
-                    arrays[name] = np.concatenate([array, np.zeros_like(array)])
-        arrays["acted"][step] = frame.present
-        if everybody:
-            arrays["observations"][step] = frame.observations
-        else:
-            np.copyto(arrays["observations"][step], frame.observations, where=frame.present[:, :, None])
-        if frame.action_mask is not None:
-            np.copyto(arrays["action_masks"][step], frame.action_mask, where=frame.present[:, :, None])
-        return _Row(arrays["actions"][step], arrays["log_probabilities"][step])
-
-    def end_step(self, outcome: Outcome) -> None:
-        """Record what the step did, in the episodes that were still running."""
-        step, arrays, running = self.steps, self._arrays, self._running
-        arrays["individual_rewards"][step] = outcome.rewards
-        arrays["team_rewards"][step] = outcome.team_rewards
-        arrays["terminated"][step] = outcome.terminated
-        arrays["truncated"][step] = outcome.truncated
-        if not running.all():
-            for name in ("individual_rewards", "team_rewards", "terminated", "truncated"):
-                arrays[name][step][~running] = 0
-        truncated = arrays["truncated"][step]
-        if truncated.any():
-            final = outcome.frame.observations if outcome.final_observations is None else outcome.final_observations
-            self._final.append(final[truncated])
-        self._lengths[running] += 1
-        self._running = running & ~outcome.over
-        self.steps += 1
-
-    def trajectory(self, task: Task, version: int) -> Trajectory:
-        """All that was recorded."""
-        arrays = {name: array[: self.steps] for name, array in self._arrays.items()}
-        final = np.concatenate(self._final) if self._final else np.zeros((0, self._spec.observation_size), np.float32)
-        return Trajectory(task, version, lengths=self._lengths, final_observations=final, **arrays)

@@ -7,7 +7,7 @@ from math import log, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.common.environments.interface import BoolArray, FloatArray
+from chorus.common.environments.interface import BoolArray, Bounds, FloatArray, kind_of
 from chorus.common.errors import EnvironmentFault
 
 
@@ -63,7 +63,7 @@ def sample(
 def sample_gaussian(
     means: FloatArray, log_std: FloatArray, bounds: tuple[tuple[float, float], ...], draws: FloatArray, greedy: bool
 ) -> tuple[FloatArray, FloatArray]:
-    """Choose a continuous action for every row: Gaussian, to be squashed to its bounds by `squash`.
+    """Choose a continuous action for every row: Gaussian, to be brought within its bounds by `squash`.
 
     Args:
         means: float32 `[component, row]`.
@@ -73,7 +73,7 @@ def sample_gaussian(
         greedy: take the mean.
 
     Returns:
-        actions before the squash: float32 `[row, component]`; log-probabilities of the squashed ones: float32 `[row]`.
+        actions before the squash: float32 `[row, component]`; log-probabilities of those after it: float32 `[row]`.
     """
     actions = means.T if greedy else means.T + np.exp(log_std) * draws
     actions = np.ascontiguousarray(actions, np.float32)
@@ -87,10 +87,19 @@ def gaussian_score(
 
     In float64: where a Gaussian is narrow or an action far out, float32 would lose most of the digits.
     """
-    half_widths = np.array([(high - low) / 2.0 for low, high in bounds])
     spread, exact = log_std.astype(np.float64), actions.astype(np.float64)
     density = -0.5 * np.square((exact - means.T) / np.exp(spread)) - spread - 0.5 * log(2.0 * pi)
-    scores: NDArray[np.float64] = (density - log_slope(exact) - np.log(half_widths)).sum(axis=1)
+    if all(kind is Bounds.BOTH for kind in map(kind_of, bounds)):
+        half_widths = np.array([(high - low) / 2.0 for low, high in bounds])
+        scores: NDArray[np.float64] = (density - log_slope(exact) - np.log(half_widths)).sum(axis=1)
+        return scores.astype(np.float32)
+    for component, (low, high) in enumerate(bounds):
+        kind = kind_of((low, high))
+        if kind is Bounds.BOTH:
+            density[:, component] -= log_slope(exact[:, component]) + log((high - low) / 2.0)
+        elif kind is not Bounds.NEITHER:
+            density[:, component] += np.logaddexp(0.0, -exact[:, component])  # log of softplus's slope, 1 / (1 + e^-x)
+    scores = density.sum(axis=1)
     return scores.astype(np.float32)
 
 
@@ -103,7 +112,22 @@ def log_slope(actions: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def squash(actions: FloatArray, bounds: tuple[tuple[float, float], ...]) -> FloatArray:
-    """Actions within their bounds, as the environment takes them: float32 `[row, component]`."""
+    """Actions within their bounds, as the environment takes them: float32 `[row, component]`.
+
+    Between two bounds by the hyperbolic tangent; above or below one alone by `softplus(x) = log(1 + e^x)`; where there
+    is none the Gaussian's own value is taken.
+    """
     low, high = (np.array(side, np.float32) for side in zip(*bounds, strict=True))
-    squashed: FloatArray = low + (np.tanh(actions) + np.float32(1.0)) * ((high - low) * np.float32(0.5))
-    return np.clip(squashed, low, high)
+    kinds = [kind_of(pair) for pair in bounds]
+    if all(kind is Bounds.BOTH for kind in kinds):
+        squashed: FloatArray = low + (np.tanh(actions) + np.float32(1.0)) * ((high - low) * np.float32(0.5))
+        return np.clip(squashed, low, high)
+    taken = actions.copy()
+    for component, kind in enumerate(kinds):
+        if kind is Bounds.BOTH:
+            taken[:, component] = squash(actions[:, component, None], bounds[component : component + 1])[:, 0]
+        elif kind is Bounds.LOW:
+            taken[:, component] = low[component] + np.logaddexp(np.float32(0.0), actions[:, component])
+        elif kind is Bounds.HIGH:
+            taken[:, component] = high[component] - np.logaddexp(np.float32(0.0), actions[:, component])
+    return taken

@@ -11,9 +11,11 @@ import logging
 import os
 import sys
 import threading
-import traceback
 from collections.abc import Callable
 from types import TracebackType
+
+from chorus.common.environments.blame import stack as stack_of
+from chorus.common.process.offspring import end_descendants
 
 log = logging.getLogger("chorus.actor")
 
@@ -68,9 +70,10 @@ class Watchdog:
 
     def _bite(self, still: float) -> None:
         frame = sys._current_frames().get(self._watched)
-        stack = "".join(traceback.format_stack(frame)) if frame else "the thread is gone"
+        stack = stack_of(frame) if frame else "the thread is gone"
         log.error("hanging, so this process ends", extra={"seconds": still, "stack": stack})
         self._on_hang(stack)
         self._ended.wait(GRACE_SECONDS)
         if not self._ended.is_set():
+            end_descendants(os.getpid())
             os._exit(EXIT_CODE)

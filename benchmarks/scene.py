@@ -52,7 +52,7 @@ class Scene:
 
     def player(self) -> Player:
         """Plays tasks, as an actor does."""
-        return Player(self.environment, self.policies, self.config.seed)
+        return Player(self.environment, self.policies, self.config.seed, instances=self.config.instances)
 
     def training(self) -> Training:
         """Differentiates tasks, as a learner does in all updates but its first, which measures its batch before."""

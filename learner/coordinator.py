@@ -31,6 +31,7 @@ from chorus.learner.storage import record
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
 from chorus.learner.tasks.audit import Audits, Run, audit_of
+from chorus.learner.tasks.casualties import Casualties
 from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
 from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
 from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
@@ -90,6 +91,9 @@ class Coordinator:
         self._evaluated: dict[Task, EpisodeTotals] = {}
         self._players: dict[Task, tuple[str, str]] = {}
         self._early: list[Trajectory] = []
+        self.casualties = Casualties(
+            self.ledger, config.seed, lambda task: self._replay(task.update, task.index), self._stop_for
+        )
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
@@ -113,6 +117,7 @@ class Coordinator:
     def leave(self, name: str) -> None:
         """An actor is gone; its tasks go to others."""
         requeued = len(self.ledger.actors[name].leases)
+        self.casualties.left(name)
         self.ledger.leave(name)
         self._dispatcher.remove(name)
         self.metrics.tasks.labels("requeued").inc(requeued)
@@ -141,18 +146,15 @@ class Coordinator:
             NotLeased: the actor was not given that task.
         """
         task = self.leased(name, task)
-        verdict = self.ledger.fail(name, task)
         self.metrics.tasks.labels("failed").inc()
-        log.warning("task failed", extra={"actor": name, "task": str(task), "error": error})
-        if verdict is Verdict.GIVEN_UP:
-            again = self._replay(task.update, task.index)
-            self._stop_for(
-                TrainingFault(
-                    f"{task} failed on three tries (seed {self.config.seed}); the last one:\n{error}\n{traceback}"
-                    + (f"To see it again: {again}" if task.purpose is not Purpose.EVALUATION else "")
-                )
-            )
+        self.casualties.failed(name, task, error, traceback)
         self._dispatcher.give_out()
+
+    async def fell(self, name: str, task: Task | None, how: str) -> bool:
+        """An actor that was started here ended of itself; see `Casualties.fell`."""
+        played = await self.casualties.fell(name, task, how)
+        self._dispatcher.give_out()
+        return played
 
     def _replay(self, update: int, index: int | str = "J") -> str:
         return f"chorus replay {self._folder.path} --update {update} --task {index}"
@@ -321,6 +323,7 @@ class Coordinator:
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
         self.ledger.close([*tasks, *self.audits.close(update)])
+        self.casualties.close(update)
         opening = update + 1 + self.config.lag
         if opening < self.config.updates:
             self.ledger.open(self._tasks(opening))

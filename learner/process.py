@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import torch
 
 from chorus.common.environments import make
+from chorus.common.environments.interface import EnvironmentSpec
+from chorus.common.environments.registry import is_built_in
 from chorus.common.errors import ConfigError, MalformedData, RunFolderError, TrainingFault
+from chorus.common.isolation.isolated import Isolated
 from chorus.common.monitoring import metrics
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
@@ -25,6 +29,7 @@ from chorus.common.process.fingerprint import chorus_version, fingerprint
 from chorus.common.process.heap import keep_freed_memory
 from chorus.common.process.memory import memory
 from chorus.common.settings.config import Config, resolve
+from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.coordinator import Coordinator, Progress
 from chorus.learner.gradient.own_module import name_module
@@ -53,6 +58,12 @@ class Serving:
     stop: Callable[[], None]
     """End after the step at work, with a checkpoint; call it from the learner's own loop."""
     status: Callable[[], pb.StatusReply]
+    begun: Callable[[], bool]
+    """Whether this learner has made an update."""
+    over: Callable[[], bool]
+    """Whether the run is complete or being stopped."""
+    fell: Callable[[str, Task | None, str], Awaitable[bool]]
+    """An actor that was started here ended of itself: name, the task it was at, how. Whether it had played anything."""
     stranded: Callable[[], bool]
     """Whether an audit waits for an actor that is not there."""
     auditing: Callable[[], bool]
@@ -86,7 +97,7 @@ class Listening:
 def own_host(address: str) -> str:
     """Where processes of this machine find a server that listens at HOST:PORT."""
     host = address.rpartition(":")[0]
-    return "127.0.0.1" if host in ("", "0.0.0.0", "[::]") else host
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "localhost"}.get(host, host)  # of localhost both kinds
 
 
 def load_initial(run: Path) -> tuple[str, Tensors]:
@@ -138,6 +149,21 @@ def begin_from(config: Config, init_from: Path | None, fresh: bool) -> tuple[Con
     return msgspec.structs.replace(config, initial_weights=digest), initial
 
 
+def describe(config: Config, prints: IO[str] | None = None) -> EnvironmentSpec:
+    """What the environment says of itself; asked in a process of its own unless Chorus brings it along, so that nothing
+    that it does, crashing and hanging included, happens to the learner.
+
+    Raises:
+        EnvironmentFault: it cannot be made.
+    """
+    spec = config.environment.spec
+    environment = make(spec) if is_built_in(spec) else Isolated(spec, config.learner.task_timeout, prints=prints)
+    try:
+        return environment.spec
+    finally:
+        environment.close()
+
+
 async def serve(
     config: Config,
     out: Path,
@@ -146,6 +172,7 @@ async def serve(
     on_start: Callable[[Serving], None] = lambda serving: None,
     on_update: Callable[[Progress], None] = lambda progress: None,
     resuming: bool = False,
+    prints: IO[str] | None = None,
 ) -> bool:
     """Run a learner until the run is complete or stopped; return whether it is complete.
 
@@ -157,6 +184,7 @@ async def serve(
         on_start: called once actors can connect.
         on_update: called after each update.
         resuming: the folder must hold a run, and settings that differ from its own are to hold from now on.
+        prints: where what the environment prints goes while it is asked what it is; None for this process's outputs.
 
     Raises:
         ChorusError: the configuration, the environment, the folder or the training is at fault.
@@ -164,9 +192,7 @@ async def serve(
     """
     torch.set_num_threads(1)
     keep_freed_memory()
-    environment = make(config.environment.spec)
-    spec = environment.spec
-    environment.close()
+    spec = describe(config, prints)
     config, initial = begin_from(config, init_from, fresh=not checkpoint_files(out / "checkpoints"))
     folder = RunFolder(out)
     try:
@@ -214,6 +240,9 @@ async def serve(
                     counters.update,
                     coordinator.stop,
                     server.status,
+                    lambda: coordinator.last is not None,
+                    lambda: coordinator.state in ("finished", "stopping"),
+                    coordinator.fell,
                     lambda: coordinator.audits.stranded,
                     lambda: coordinator.audits.waiting,
                 )

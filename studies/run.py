@@ -67,7 +67,7 @@ def train(
         config = configuration.resolve(config, spec)
         policies = divide(spec, config.sharing, config.network)
         training = Training(config, spec, policies, {0: first_version(config, policies)})
-        player = Player(environment, policies, config.seed)
+        player = Player(environment, policies, config.seed, instances=config.instances)
         spent = Spent()
         while True:
             done = spent.updates == config.updates

@@ -12,10 +12,11 @@ MAY_IMPORT = {
     "chorus.protos": [],
     "chorus.common.errors": [],
     "chorus.common.settings": ["chorus.common.errors"],
-    "chorus.common.environments": ["chorus.common.errors"],
+    "chorus.common.environments": ["chorus.common.errors", "chorus.common.settings.defaults"],
     "chorus.common.tasks": ["chorus.common.errors", "chorus.common.environments.interface"],
     "chorus.common.policy": ["chorus.common.errors", "chorus.common.settings", "chorus.common.environments.interface"],
-    "chorus.common.process": ["chorus.common.errors", "chorus.common.tasks.seeding"],
+    "chorus.common.process": ["chorus.common.errors", "chorus.common.tasks.seeding", "chorus.common.tasks.task"],
+    "chorus.common.isolation": ["chorus.common.errors", "chorus.common.environments", "chorus.common.process"],
     "chorus.common.transport": [
         "chorus.protos",
         "chorus.common.errors",

@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learner", type=address, required=True, metavar="HOST:PORT", help="where the learner listens")
     parser.add_argument("--name", metavar="NAME", help="id of this actor (host, process and a random part)")
     parser.add_argument("--parent", type=positive, metavar="PID", help="end when this is no longer the parent process")
+    parser.add_argument("--breadcrumb", type=int, metavar="FD", help="note in this open file which task is at work")
     parser.add_argument(
         "--allow-env",
         action="append",
@@ -40,9 +41,9 @@ def run(options: argparse.Namespace) -> int:
     arithmetic.pin(arithmetic.mode())
     from chorus.actor.process import Settings
     from chorus.actor.process import run as run_actor
-    from chorus.common.process import logs
+    from chorus.common.process import logs, prints
 
-    logs.start()
+    logs.start(to=prints.keep_apart())
     return run_actor(
         Settings(
             options.learner,
@@ -54,5 +55,6 @@ def run(options: argparse.Namespace) -> int:
             tuple(options.allow_env),
             options.only_audits,
             options.parent,
+            options.breadcrumb,
         )
     )

@@ -12,6 +12,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +21,12 @@ from chorus.commands.arguments import positive, whole
 from chorus.common.process import arithmetic, program
 
 if TYPE_CHECKING:  # NumPy must not be loaded before its arithmetic is pinned
-    from chorus.common.environments.checks.examination import Examination, Remark
+    from chorus.common.environments.checks.examination import Examination
+    from chorus.common.environments.checks.purity import Level
+    from chorus.common.environments.checks.remark import Remark
 
 PATIENCE = 300.0  # seconds that another process may take
+TELL_SECONDS = 5.0
 _MARKS = {"fact": ("", ""), "note": ("note", "yellow"), "fault": ("FAULT", "bold red")}
 
 
@@ -40,13 +45,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=positive, default=2000, metavar="T", help="give an episode up after so many (%(default)s)"
     )
+    parser.add_argument(
+        "--proof", choices=("full", "light", "none"), default="full", help="environment.proof: how much of it to prove"
+    )
+    parser.add_argument(
+        "--instances", type=positive, metavar="L", help="task.instances: make no more of it at once (default: 8)"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=120.0, metavar="SECONDS", help="without a step count as hanging (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Check and report; 1 if Chorus could not train on the environment."""
     arithmetic.pin()
-    examination = check(options.spec, episodes=options.episodes, seed=options.seed, steps=options.steps)
+    examination = check(
+        options.spec,
+        episodes=options.episodes,
+        seed=options.seed,
+        steps=options.steps,
+        level=options.proof,
+        instances=options.instances,
+        patience=options.patience,
+        tell=_Telling(),
+    )
     if options.json:
         print(json.dumps(as_json(examination), indent=2))
     else:
@@ -54,26 +77,60 @@ def run(options: argparse.Namespace) -> int:
     return 0 if examination.trainable else 1
 
 
-def check(spec: str, *, episodes: int = 10, seed: int = 0, steps: int = 2000) -> Examination:
-    """Examine an environment, in this process and in another."""
-    from chorus.common.environments.checks.examination import Examination, examine
+class _Telling:
+    """Says now and then what is being done, on standard error, if it takes long."""
 
-    here = examine(spec, episodes=episodes, seed=seed, steps=steps)
-    if not here.reproducible:
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        now = time.monotonic()
+        if now - self._last >= TELL_SECONDS:
+            self._last = now
+            print(f"chorus check-env: {what}", file=sys.stderr, flush=True)
+
+
+def check(
+    spec: str,
+    *,
+    episodes: int = 10,
+    seed: int = 0,
+    steps: int = 2000,
+    level: Level = "full",
+    instances: int | None = None,
+    patience: float = PATIENCE,
+    tell: Callable[[str], None] = lambda what: None,
+) -> Examination:
+    """Examine an environment, in one process and, if it repeats itself there, in another."""
+    from chorus.common.environments.checks.examination import Examination
+    from chorus.local.examined import examined
+
+    here = examined(
+        spec,
+        episodes=episodes,
+        seed=seed,
+        steps=steps,
+        level=level,
+        instances=instances,
+        patience=patience,
+        tell=tell,
+    )
+    if not here.reproducible or not here.digest:
         return here
+    tell("playing it in another process")
     remark = _elsewhere(here)
-    return Examination(spec, (*here.remarks, remark), here.digest, here.reproducible)
+    return Examination(spec, (*here.remarks, remark), here.digest, here.reproducible, here.at_once)
 
 
 def _elsewhere(here: Examination) -> Remark:
     """What another process, in which strings have other hashes, makes of the same episodes."""
-    from chorus.common.environments.checks.examination import Remark, Verdict
+    from chorus.common.environments.checks.remark import Remark, Verdict
 
     salt = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     places = os.pathsep.join(place for place in sys.path if place)
     try:
         answer = subprocess.run(
-            program.module_command("chorus.commands.check_env", here.spec),
+            program.module_command("chorus.commands.check_env", here.spec, here.at_once),
             env=os.environ | {"PYTHONHASHSEED": salt, "PYTHONPATH": places},
             capture_output=True,
             text=True,
@@ -138,5 +195,12 @@ if __name__ == "__main__":  # the other process of `_elsewhere`
     arithmetic.pin()
     from chorus.common.environments import make
     from chorus.common.environments.checks.purity import EPISODES, SEED, STEPS, digest
+    from chorus.common.process.leaving import leave
+    from chorus.common.process.prints import to_standard_error
 
-    print(digest(make(sys.argv[1]), SEED, EPISODES, STEPS))
+    with to_standard_error():
+        environment = make(sys.argv[1])
+        found = digest(environment, SEED, EPISODES, STEPS, int(sys.argv[2]) or None)
+        environment.close()
+    print(found, flush=True)
+    sys.exit(leave(0))

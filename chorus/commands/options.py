@@ -184,6 +184,12 @@ def add_credentials(parser: argparse.ArgumentParser, purpose: str) -> None:
     group.add_argument(
         "--insecure", action="store_true", help="talk in clear text even beyond this machine (CHORUS_INSECURE)"
     )
+    group.add_argument(
+        "--proxy",
+        metavar="URL",
+        help="call a learner beyond this machine through this HTTP proxy, or 'environment' for what http_proxy and its"
+        " kin name (CHORUS_PROXY; default: directly)",
+    )
 
 
 def read_credentials(options: argparse.Namespace) -> Credentials:
@@ -194,4 +200,6 @@ def read_credentials(options: argparse.Namespace) -> Credentials:
     """
     from chorus.common.transport.credentials import read_credentials as read
 
-    return read(options.tls_ca, options.tls_cert, options.tls_key, options.token_file, options.insecure)
+    return read(
+        options.tls_ca, options.tls_cert, options.tls_key, options.token_file, options.insecure, proxy=options.proxy
+    )

@@ -36,6 +36,7 @@ from chorus.commands.completion import complete
 from chorus.commands.examples import epilog
 from chorus.commands.faults import CODES, USAGE
 from chorus.commands.terminal import speak_plainly
+from chorus.common.process.leaving import leave
 
 COMMANDS = {
     "init": init,
@@ -110,11 +111,18 @@ class _Version(argparse.Action):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code (`chorus.commands.faults.CODES`)."""
+    """Run the command; return the exit code (`chorus.commands.faults.CODES`).
+
+    Called without arguments it is this process's own command, and what it leaves behind ends with it.
+    """
     speak_plainly()
     parser = build_parser()
     complete(parser)
-    options = parser.parse_args(arguments)
+    code = _run(parser.parse_args(arguments))
+    return leave(code) if arguments is None else code
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         code = int(options.run(options))
         sys.stdout.flush()

@@ -77,7 +77,7 @@ def play(
     environment = make(config.environment.spec)
     spec = environment.spec
     sides: LineUp = line_up(config, spec, policy, untrained)
-    player = Player(environment, sides.policies, seed, greedy)
+    player = Player(environment, sides.policies, seed, greedy, config.instances)
     individual, team, lengths = [], [], []
     try:
         for index in range(-(-episodes // config.episodes)):

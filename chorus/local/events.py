@@ -39,6 +39,10 @@ class Events:
         metrics = {name: _number(value) for name, value in progress.row.items()}
         self.tell("update", update=progress.report.version, actors=progress.actors, metrics=metrics)
 
+    def note(self, what: str) -> None:
+        """Something that a person should know now."""
+        self.tell("note", text=what)
+
     def tell(self, event: str, **fields: Any) -> None:
         """Write one event."""
         self._file.write(json.dumps({"event": event, **fields}, allow_nan=False) + "\n")

@@ -1,26 +1,40 @@
-"""Starts actor processes on this machine and keeps them alive: each its own program, never a fork of this one."""
+"""Starts actor processes on this machine and keeps them alive: each its own program, never a fork of this one.
+
+Whoever ends an actor from outside (`kill`, the kernel short of memory, `chorus chaos`) only has it started again. One
+that ends of itself has most likely been ended by its environment: that is told at once, its task is suspected, and it
+is not started for ever.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import signal
+import tempfile
+import time
 from collections.abc import Callable
 from typing import IO
 
-from chorus.actor.watchdog import EXIT_CODE
 from chorus.common.errors import ConfigError
-from chorus.common.process import program
+from chorus.common.process import breadcrumb, offspring, program
+from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import Credentials
 from chorus.learner.process import Serving
+from chorus.local.actor_log import ActorLog
 
 log = logging.getLogger("chorus.launcher")
 
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 5.0
-REFUSED = range(1, EXIT_CODE)
-"""An actor's exit codes when it says itself why it cannot play; the watchdog's is another."""
-REFUSALS_ALLOWED = 5
+ENDS_ALLOWED = 3
+"""So often in a row an actor may end of itself before it has played anything."""
+TOLD_SECONDS = 30.0
+"""An actor that ends again and again is told of no more often than this."""
+TOLD_TO_STOP = 128 + signal.SIGTERM
+"""The exit code of an actor that was told to stop and did."""
+FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, TOLD_TO_STOP)
 AUDIT_SECONDS = 0.1
 
 
@@ -28,10 +42,20 @@ class Launcher:
     """The actor processes that a learner's own command starts: those of `chorus train`, and now and then an auditor."""
 
     def __init__(
-        self, serving: Serving, count: int, credentials: Credentials, log_file: IO[str], on_fault: Callable[[str], None]
+        self,
+        serving: Serving,
+        count: int,
+        credentials: Credentials,
+        log_file: IO[str],
+        on_fault: Callable[[str], None],
+        prints: IO[str] | None = None,
+        actor_log: ActorLog | None = None,
+        tell: Callable[[str], None] = log.warning,
     ) -> None:
-        """`count` actors, their log lines going to `log_file`; `on_fault` is told if one of them says again and again
-        that it cannot play.
+        """`count` actors, their log lines going to `log_file`, and what their environments print to `prints`.
+
+        `on_fault` is told if one of them cannot play; `tell` what a person should know before that, found in
+        `actor_log`.
 
         Raises:
             ConfigError: they could not verify the learner.
@@ -42,13 +66,17 @@ class Launcher:
         self._count = count
         self._environment = os.environ | credentials.environment()
         self._log_file = log_file
+        self._prints = prints or log_file
+        self._actor_log = actor_log or ActorLog(None, None)
         self._on_fault = on_fault
+        self._tell = tell
+        self._told = -TOLD_SECONDS
         self._keepers: list[asyncio.Task[None]] = []
         self._trouble = ""
 
     def trouble(self) -> str:
-        """What was last seen to go wrong with an actor; empty if nothing."""
-        return self._trouble
+        """What was last seen to go wrong with an actor, else what they say they are doing; empty if nothing."""
+        return self._trouble or self.doing()
 
     def start(self) -> None:
         """Start them all."""
@@ -57,27 +85,56 @@ class Launcher:
             self._keepers.append(asyncio.create_task(self._audit()))
 
     async def stop(self) -> None:
-        """End them all: first kindly, then by force."""
+        """End them all, with whatever they started: first kindly, then by force."""
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
+    def doing(self) -> str:
+        """What the actors said last of what they are doing, one line for each that said anything."""
+        names = [f"actor-{number}" for number in range(self._count)]
+        said = {name: self._actor_log.last_words(name, progress=True) for name in names}
+        return "\n".join(f"{name}: {words}" for name, words in said.items() if words)
+
     async def _keep(self, name: str) -> None:
         """One actor, started again if it dies."""
-        refusals = 0
+        ends = 0
         while True:
-            process = await self._begin(name)
-            try:
-                code = await process.wait()
-            finally:
-                await _end(process)
+            mark = self._actor_log.mark()
+            with tempfile.TemporaryFile() as crumb:
+                process = await self._begin(name, "--breadcrumb", str(crumb.fileno()), inherited=(crumb.fileno(),))
+                try:
+                    code = await process.wait()
+                finally:
+                    await _end(process)
+                at = breadcrumb.found(crumb.fileno())
             log.warning("actor ended, starting it again", extra={"actor": name, "code": code})
-            self._trouble = f"{name} ended with code {code} and is started again; log.jsonl says why"
-            refusals = refusals + 1 if code in REFUSED else 0
-            if refusals == REFUSALS_ALLOWED:
-                self._on_fault(f"{name} ended {refusals} times because it cannot play; its log says why")
-                return
+            if code in FROM_OUTSIDE:
+                self._say(f"{name} was ended from outside ({offspring.ended_how(code)}) and is started again")
+            else:
+                ends = await self._fell(name, at, code, self._actor_log.last_words(name, mark), ends)
+                if ends == ENDS_ALLOWED:
+                    return
             await asyncio.sleep(RESTART_SECONDS)
+
+    async def _fell(self, name: str, at: Task | None, code: int, words: str, ends: int) -> int:
+        """An actor ended of itself: tell it, suspect its task; return how often in a row it did before it played."""
+        how = offspring.ended_how(code) + (f"; last words:\n{words}" if words else "")
+        if self._serving.over():
+            return 0
+        where = f"in {at}, which is tried again" if at is not None else "before it played anything"
+        self._say(f"{name} ended of itself, {where}: {how}")
+        ends = 0 if await self._serving.fell(name, at, how) else ends + 1
+        if ends == ENDS_ALLOWED:
+            self._on_fault(f"{name} ended {ends} times before it played anything: {how}")
+        return ends
+
+    def _say(self, what: str) -> None:
+        self._trouble = what
+        now = time.monotonic()
+        if now - self._told >= TOLD_SECONDS:
+            self._told = now
+            self._tell(what)
 
     async def _audit(self) -> None:
         """A fresh actor for audits whenever there is no other than the one that is audited."""
@@ -92,7 +149,7 @@ class Launcher:
             finally:
                 await _end(process)
 
-    async def _begin(self, name: str, *arguments: str) -> asyncio.subprocess.Process:
+    async def _begin(self, name: str, *arguments: str, inherited: tuple[int, ...] = ()) -> asyncio.subprocess.Process:
         address = self._serving.address
         allowed = self._serving.config.environment.spec.partition("?")[0]
         return await asyncio.create_subprocess_exec(
@@ -100,16 +157,22 @@ class Launcher:
             *("--parent", str(os.getpid()), "--allow-env", allowed, *arguments),
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=self._log_file,
+            stdout=self._prints,
             stderr=self._log_file,
+            start_new_session=True,  # a group of its own, by which all that it started is found
+            pass_fds=inherited,
         )
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+    try:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+    finally:
+        offspring.end_group(process.pid)

@@ -31,7 +31,7 @@ def learn(config: Config, options: argparse.Namespace) -> int:
         def on_start(serving: Serving) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, serving.stop)
-            launchers.append(Launcher(serving, 0, listening.credentials, sys.stderr, log.error))
+            launchers.append(Launcher(serving, 0, listening.credentials, sys.stderr, log.error, sys.stdout))
             launchers[0].start()
             if serving.finished:
                 log.info(
@@ -44,7 +44,7 @@ def learn(config: Config, options: argparse.Namespace) -> int:
             log.info("waiting", extra={"why": why})
 
         try:
-            await serve(config, options.out, listening, options.init_from, on_start)
+            await serve(config, options.out, listening, options.init_from, on_start, prints=sys.stdout)
         finally:
             for task in waiting:
                 task.cancel()

@@ -20,6 +20,7 @@ from chorus.evaluation.random_play import RandomPlay
 from chorus.learner.coordinator import Progress
 from chorus.learner.process import Listening, Serving, serve
 from chorus.learner.storage.run_folder import read_config
+from chorus.local.actor_log import ActorLog
 from chorus.local.effort import Effort, Meter
 from chorus.local.events import Events
 from chorus.local.greeting import actor_count
@@ -54,9 +55,10 @@ def _trained(config: Config, options: argparse.Namespace, events: Events | None)
     listening = Listening(
         options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
     )
-    with (out / "log.jsonl").open("a", encoding="utf-8") as log_file:
+    log_path, prints_path = out / "log.jsonl", out / "prints.log"
+    with log_path.open("a", encoding="utf-8") as log_file, prints_path.open("a", encoding="utf-8") as prints:
         logs.start(to=log_file)
-        ending = asyncio.run(_train(config, out, listening, options, log_file, events))
+        ending = asyncio.run(_train(config, out, listening, options, log_file, prints, events))
     if options.profile and not ending.before:
         profile.end(out, config.learner.workers)
     _conclude(config, out, ending, not options.no_pictures)
@@ -90,7 +92,7 @@ def _conclude(config: Config, out: Path, ending: _Ending, pictures: bool) -> Non
         print("\n".join([*summarise(out, ending.updates, chance, ending.effort), *where(out)]))
 
 
-async def _train(config, out, listening, options, log_file, events) -> _Ending:  # type: ignore[no-untyped-def]
+async def _train(config, out, listening, options, log_file, prints, events) -> _Ending:  # type: ignore[no-untyped-def]
     actors = actor_count(options)
     started: list[Serving] = []
     views: list[View | Events] = []
@@ -98,6 +100,12 @@ async def _train(config, out, listening, options, log_file, events) -> _Ending: 
     watches: list[asyncio.Task[None]] = []
     faults: list[str] = []
     meter = Meter()
+    actor_log = ActorLog(Path(log_file.name), Path(prints.name))
+    began = actor_log.mark()
+
+    def tell(what: str) -> None:
+        for view in views:
+            view.note(what)
 
     def on_start(serving: Serving) -> None:
         started.append(serving)
@@ -125,28 +133,32 @@ async def _train(config, out, listening, options, log_file, events) -> _Ending: 
 
         if options.profile:
             profile.begin(out)
-        launchers.append(Launcher(serving, actors, listening.credentials, log_file, on_fault))
-        launchers[0].start()
+        credentials = listening.credentials
+        launcher = Launcher(serving, actors, credentials, log_file, on_fault, prints, actor_log, tell)
+        launchers.append(launcher)
+        launcher.start()
         if events is not None:
             views.append(events)
             return
         view = View(f"{config.environment.spec} in {out}", serving.config.updates, serving.resumed_at)
         views.append(view)
-        watches.append(asyncio.create_task(tell_why(serving, view.wait, launchers[0].trouble)))
+        watches.append(asyncio.create_task(tell_why(serving, view.wait, launcher.trouble)))
 
     def on_update(progress: Progress) -> None:
         views[0].update(progress)
 
     try:
-        finished = await serve(config, out, listening, options.init_from, on_start, on_update, options.resuming)
+        finished = await serve(config, out, listening, options.init_from, on_start, on_update, options.resuming, prints)
         if faults:
-            raise ChorusError(f"{faults[0]}: {out / 'log.jsonl'}")
+            raise ChorusError(f"{faults[0]}\nmore is in {out / 'log.jsonl'} and {out / 'prints.log'}")
     finally:
         for watch in watches:
             watch.cancel()
         await asyncio.gather(*watches, return_exceptions=True)
         for launcher in launchers:
             await launcher.stop()
+        for left in actor_log.left_behind(began):
+            tell(left)
         for view in views:
             view.close()
     serving = started[0]

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
 
+from chorus.common.process.logs import printable
 from chorus.learner.coordinator import Progress
 
 LINE_SECONDS = 2.0
@@ -62,6 +63,14 @@ class View:
     def say(self, words: str) -> None:
         """Something to be read and kept, above what changes."""
         self.console.print(words, markup=False, highlight=False, soft_wrap=True)
+
+    def note(self, what: str) -> None:
+        """Something that a person should know now; it stays on the screen."""
+        text = printable(what)
+        if self._live:
+            self.console.print(f"note: {text}", markup=False, highlight=False)
+        else:
+            print(f"note: {text}", flush=True)
 
     def close(self) -> None:
         """Stop showing."""

@@ -54,7 +54,8 @@ def replay(options: argparse.Namespace) -> int:
         for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package, config.network.module)):
             if remark:
                 print(f"note: {remark}", file=sys.stderr)
-        player = Player(environment, divide(environment.spec, config.sharing, config.network), config.seed)
+        policies = divide(environment.spec, config.sharing, config.network)
+        player = Player(environment, policies, config.seed, instances=config.instances)
         policy = reach(options.dir, config, player, version_for(task.update, config.lag), batches)
         trajectory, pictures = shoot(player, policy, task, config.episodes, filming=options.gif is not None)
     finally:

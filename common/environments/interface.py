@@ -14,8 +14,9 @@ it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
-from typing import Protocol
+from enum import Enum
+from math import isfinite, prod
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,35 @@ FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int32]
 ActionArray = NDArray[np.int32] | NDArray[np.float32]
+ObservationArray = NDArray[Any]
+"""float32, or uint8 where every agent's observations are bytes."""
+
+
+BYTE = np.float32(1 / 255)
+"""What bytes are multiplied by before a network sees them."""
+
+
+def as_seen(observations: ObservationArray) -> FloatArray:
+    """Observations as networks see them: float32, bytes scaled to 0 … 1."""
+    if observations.dtype != np.uint8:
+        return observations
+    seen: FloatArray = np.multiply(observations, BYTE, dtype=np.float32)
+    return seen
+
+
+class Bounds(Enum):
+    """Which sides of a continuous action component are bounded."""
+
+    NEITHER = "neither"
+    LOW = "low"
+    HIGH = "high"
+    BOTH = "both"
+
+
+def kind_of(bounds: tuple[float, float]) -> Bounds:
+    """Which of `(low, high)` is finite."""
+    low, high = map(isfinite, bounds)
+    return Bounds.BOTH if low and high else Bounds.LOW if low else Bounds.HIGH if high else Bounds.NEITHER
 
 
 @dataclass(frozen=True)
@@ -35,13 +65,16 @@ class AgentSpec:
         observation_shape: of one observation before it is flattened, `(18,)` or `(height, width, channels)`.
         choices: for discrete actions the number of choices of each component: `(5,)` is one choice of five,
             `(3, 2)` two components. Empty for continuous actions.
-        bounds: for continuous actions `(low, high)` of each component. Empty for discrete actions.
+        bounds: for continuous actions `(low, high)` of each component, where either may be infinite. Empty for discrete
+            actions.
+        raw: an observation is bytes from 0 to 255, which the networks see as 0 … 1.
     """
 
     name: str
     observation_shape: tuple[int, ...]
     choices: tuple[int, ...] = ()
     bounds: tuple[tuple[float, float], ...] = ()
+    raw: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.choices) == bool(self.bounds):
@@ -69,6 +102,8 @@ class EnvironmentSpec:
         max_steps: no episode is longer; None where nobody knows.
         team_reward: whether the environment itself gives a team reward apart from the individual ones.
         action_masks: whether frames carry `action_mask`.
+        instances: how many instances of it may live at once, by its own word; None for any number. One that is
+            vectorised counts as one instance whatever K is.
     """
 
     name: str
@@ -77,11 +112,22 @@ class EnvironmentSpec:
     max_steps: int | None = None
     team_reward: bool = False
     action_masks: bool = False
+    instances: int | None = None
 
     @property
     def observation_size(self) -> int:
         """Length of the observation axis: that of the longest flattened observation."""
         return max(agent.observation_size for agent in self.agents)
+
+    @property
+    def observation_dtype(self) -> np.dtype[np.float32] | np.dtype[np.uint8]:
+        """Of observations in frames and trajectories: uint8 where every agent's are bytes, else float32."""
+        return np.dtype(np.uint8) if all(agent.raw for agent in self.agents) else np.dtype(np.float32)
+
+    @property
+    def observation_bytes(self) -> int:
+        """Bytes of one agent's observation at one step, as trajectories hold it."""
+        return self.observation_size * self.observation_dtype.itemsize
 
     @property
     def action_size(self) -> int:
@@ -104,13 +150,14 @@ class Frame:
     """What the agents see before they act. The arrays may be reused by the next step: copy what must last.
 
     Attributes:
-        observations: float32 `[episode, agent, observation]`, flattened, zero beyond the agent's own length.
+        observations: float32, or uint8 by `spec.observation_dtype`, `[episode, agent, observation]`, flattened, zero
+            beyond the agent's own length.
         present: bool `[episode, agent]`, who acts now. The slots of others are ignored.
         action_mask: bool `[episode, agent, choice]`, True where allowed, components one after the other; None
             if the environment has no masks.
     """
 
-    observations: FloatArray
+    observations: ObservationArray
     present: BoolArray
     action_mask: BoolArray | None = None
 
@@ -125,8 +172,8 @@ class Outcome:
         terminated: bool `[episode, agent]`, whose life ended now in the environment's own terms.
         truncated: bool `[episode, agent]`, whose life was cut off now by a limit of time.
         over: bool `[episode]`, which episodes are over; stays True from then on, and no step counts any more.
-        final_observations: float32 `[episode, agent, observation]`, read only where `truncated`: what the agent
-            saw last. None if nobody was truncated, or if `frame.observations` holds it.
+        final_observations: as `frame.observations`, `[episode, agent, observation]`, read only where `truncated`:
+            what the agent saw last. None if nobody was truncated, or if `frame.observations` holds it.
         frame: what the agents see next; nobody is present in an episode that is over.
     """
 
@@ -136,7 +183,7 @@ class Outcome:
     truncated: BoolArray
     over: BoolArray
     frame: Frame
-    final_observations: FloatArray | None = None
+    final_observations: ObservationArray | None = None
 
 
 class Environment(Protocol):

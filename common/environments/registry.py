@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import cast
 
 from chorus.common.environments.address import Address, nearest, parse
-from chorus.common.environments.culprit import one_line
+from chorus.common.environments.blame import made_badly
 from chorus.common.environments.interface import Environment
-from chorus.common.errors import ChorusError, EnvironmentFault
+from chorus.common.errors import EnvironmentFault
 
 _BUILT_IN = {"spread": "chorus.common.environments.spread"}
 _ADAPTERS = {
@@ -36,16 +36,21 @@ def make(spec: str, *, render: bool = False) -> Environment:
         render: whether `Environment.render` will be called; some environments can only draw when told beforehand.
 
     Raises:
-        EnvironmentFault: says what is wrong with the spec string, or what to install.
+        EnvironmentFault: says what is wrong with the spec string, or what to install, or what the environment's own
+            code raised.
     """
     address = parse(spec)
     module = importlib.import_module(_room(address))
     try:
         return cast("Callable[[Address, bool], Environment]", module.make)(address, render)
-    except ChorusError:
-        raise
-    except (Exception, SystemExit) as fault:  # whatever is wrong with code that is not ours, it is told in one way
-        raise EnvironmentFault(f"environment {spec!r} cannot be made: {one_line(fault)}") from fault
+    except BaseException as error:
+        fault = made_badly(error, spec)
+        raise fault from fault.__cause__
+
+
+def is_built_in(spec: str) -> bool:
+    """Whether a spec string names an environment that Chorus itself consists of."""
+    return parse(spec).kind in _BUILT_IN
 
 
 def is_ours(address: Address) -> bool:

@@ -3,7 +3,8 @@
 A space is known by the name of its class, whether gymnasium's or old gym's, and neither is imported.
 
     observation                         becomes
-    Box                                 its numbers; bytes from 0 to 255 (pictures) are scaled to 0 … 1
+    Box                                 its numbers; bytes from 0 to 255 (pictures) are scaled to 0 … 1, or stay bytes
+                                        where the row is of bytes
     Discrete, MultiDiscrete             one-hot, one block for each component
     MultiBinary                         its zeros and ones
     Dict, Tuple                         its parts, one after the other, in the space's own order
@@ -11,20 +12,21 @@ A space is known by the name of its class, whether gymnasium's or old gym's, and
     action                              becomes
     Discrete, MultiDiscrete             one component for each, numbered from 0
     MultiBinary                         one component of two choices for each bit
-    Box                                 one component with its bounds for each number
+    Box                                 one component with its bounds for each number; either may be infinite
     Tuple, Dict of discrete ones        their components, one after the other
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from chorus.common.environments.interface import BoolArray, FloatArray
+from chorus.common.environments.interface import BYTE, BoolArray, FloatArray, ObservationArray
 from chorus.common.errors import EnvironmentFault
 
 _KINDS = ("Discrete", "MultiDiscrete", "MultiBinary", "Box", "Dict", "Tuple")
@@ -38,12 +40,18 @@ class ObservationCoder:
     Attributes:
         shape: of the observation before it is flattened; `(height, width, channels)` for a picture.
         size: length of the row.
-        write: `write(observation, row)` fills the float32 row `[size]`.
+        write: `write(observation, row)` fills the row `[size]`, float32, or uint8 where `raw`.
+        raw: it is bytes from 0 to 255.
+        low, high: `[size]`, what the space promises of each number of a float32 row; infinite where it promises
+            nothing.
     """
 
     shape: tuple[int, ...]
     size: int
-    write: Callable[[Any, FloatArray], None]
+    write: Callable[[Any, Any], None]
+    raw: bool = False
+    low: FloatArray | None = None
+    high: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -63,10 +71,11 @@ class ActionCoder:
     def allowed(self, mask: Any = None) -> Any:
         """Some row of components that is allowed: the middle of the bounds, or every first allowed choice."""
         if self.bounds:
-            return np.array([(low + high) / 2 for low, high in self.bounds], np.float32)
+            return np.array([_between(low, high) for low, high in self.bounds], np.float32)
         if mask is None:
             return [0] * len(self.choices)
-        flat = _flat_mask(mask) != 0
+        flat = np.zeros(sum(self.choices), np.bool_)
+        write_mask(mask, flat, "action mask")
         starts = np.cumsum(self.choices) - self.choices
         return [int(np.argmax(flat[a : a + n])) for a, n in zip(starts, self.choices, strict=True)]
 
@@ -78,8 +87,9 @@ def observation_coder(space: Any, who: str) -> ObservationCoder:
         shape = tuple(int(side) for side in space.shape)
         size = int(np.prod(shape))
         if space.dtype == np.uint8 and size and (np.asarray(space.high) == 255).all():
-            return ObservationCoder(shape or (1,), size, partial(_write_bytes, shape, who))
-        return ObservationCoder(shape or (1,), size, partial(_write_numbers, shape, who))
+            return ObservationCoder(shape or (1,), size, partial(_write_bytes, shape, who), raw=True)
+        low, high = (np.broadcast_to(side, shape).astype(np.float32).ravel() for side in (space.low, space.high))
+        return ObservationCoder(shape or (1,), size, partial(_write_numbers, shape, who), low=low, high=high)
     if kind == "Discrete":
         count, start = int(space.n), int(getattr(space, "start", 0))
         return ObservationCoder((count,), count, partial(_write_choice, np.array([count]), np.array([start]), who))
@@ -106,7 +116,7 @@ def _observation_of_parts(space: Any, kind: str, who: str) -> ObservationCoder:
     coders = [(key, observation_coder(part, f"{who}, part {key!r}")) for key, part in parts]
     if len(coders) == 1:
         key, only = coders[0]
-        return ObservationCoder(only.shape, only.size, lambda value, row: only.write(value[key], row))
+        return replace(only, write=lambda value, row: only.write(_part(value, key, who), row))
     pieces, start = [], 0
     for key, coder in coders:
         pieces.append((key, slice(start, start + coder.size), coder.write))
@@ -114,29 +124,39 @@ def _observation_of_parts(space: Any, kind: str, who: str) -> ObservationCoder:
 
     def write(value: Any, row: FloatArray) -> None:
         for key, piece, write_part in pieces:
-            write_part(value[key], row[piece])
+            write_part(_part(value, key, who), row[piece])
 
     return ObservationCoder((start,), start, write)
 
 
 def _write_numbers(shape: tuple[int, ...], who: str, value: Any, row: FloatArray) -> None:
-    array = np.asarray(value)
+    array = _numbers(value, who)
     if array.shape != shape:
         raise _wrong_shape(who, array.shape, shape)
     row[:] = array if len(shape) == 1 else array.reshape(-1)
 
 
-def _write_bytes(shape: tuple[int, ...], who: str, value: Any, row: FloatArray) -> None:
-    array = np.asarray(value)
+def _write_bytes(shape: tuple[int, ...], who: str, value: Any, row: ObservationArray) -> None:
+    array = _numbers(value, who)
     if array.shape != shape:
         raise _wrong_shape(who, array.shape, shape)
-    np.multiply(array.reshape(-1), np.float32(1 / 255), out=row, casting="unsafe")
+    if array.dtype != np.uint8:
+        fitting = (array >= 0) & (array <= 255) & (array == np.floor(array))
+        if not fitting.all():
+            raise EnvironmentFault(
+                f"{who}: observed {array[~fitting].flat[0]} where its space holds whole numbers from 0 to 255; mend "
+                "the environment's observation or its space"
+            )
+    if row.dtype == np.uint8:
+        row[:] = array.reshape(-1)
+    else:
+        np.multiply(array.reshape(-1), BYTE, out=row, casting="unsafe")
 
 
 def _write_choice(
     counts: np.ndarray[Any, Any], starts: np.ndarray[Any, Any], who: str, value: Any, row: FloatArray
 ) -> None:
-    chosen = np.asarray(value).reshape(-1)
+    chosen = _numbers(value, who).reshape(-1)
     if chosen.shape == counts.shape:
         chosen = chosen - starts
     if chosen.shape != counts.shape or (chosen < 0).any() or (chosen >= counts).any():
@@ -145,6 +165,35 @@ def _write_choice(
         )
     row[:] = 0.0
     row[np.cumsum(counts) - counts + chosen] = 1.0
+
+
+def _numbers(value: Any, who: str) -> np.ndarray[Any, Any]:
+    """The observation as an array of real numbers."""
+    if type(value) is np.ndarray and value.dtype.kind in "fiub":
+        return value
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError):  # ragged lists, and objects that refuse
+        array = np.empty(0, object)
+    if array.dtype.kind not in "fiub":
+        text = repr(value)
+        raise EnvironmentFault(
+            f"{who}: observed {text if len(text) <= 80 else text[:80] + '…'}, which is no array of numbers; mend the "
+            "environment's observation"
+        )
+    return array
+
+
+def _part(value: Any, key: Any, who: str) -> Any:
+    """One part of an observation that its space promises in parts."""
+    try:
+        return value[key]
+    except (KeyError, IndexError, TypeError) as error:
+        held = f"has the parts {', '.join(map(repr, value))}" if isinstance(value, Mapping) else f"is {value!r:.80}"
+        raise EnvironmentFault(
+            f"{who}: the observation lacks the part {key!r} that its space promises: it {held}; give every part at "
+            "every step"
+        ) from error
 
 
 def _wrong_shape(who: str, found: tuple[int, ...], promised: tuple[int, ...]) -> EnvironmentFault:
@@ -174,22 +223,17 @@ def action_coder(space: Any, who: str) -> ActionCoder:
     if kind in ("Dict", "Tuple"):
         return _action_of_parts(space, kind, who)
     raise EnvironmentFault(
-        f"{who}: cannot take the action space {space}; give a Discrete, MultiDiscrete, MultiBinary or bounded Box"
+        f"{who}: cannot take the action space {space}; give a Discrete, MultiDiscrete, MultiBinary or Box"
     )
 
 
 def _box_action(space: Any, who: str) -> ActionCoder:
     low, high = np.asarray(space.low, np.float64).ravel(), np.asarray(space.high, np.float64).ravel()
-    if not (np.isfinite(low) & np.isfinite(high)).all():
-        raise EnvironmentFault(
-            f"{who}: the action space {space} has no bounds, and actions are squashed into bounds; wrap the "
-            "environment so that its action space is a Box with finite low and high"
-        )
     if not np.issubdtype(space.dtype, np.floating):
         raise EnvironmentFault(
             f"{who}: the action space {space} is a Box of {space.dtype}; make it MultiDiscrete, or a Box of float32"
         )
-    if (low >= high).any():
+    if not (low < high).all():
         raise EnvironmentFault(f"{who}: the action space {space} leaves nothing to choose: low must be below high")
     shape, dtype = space.shape, space.dtype
     bounds = tuple((float(a), float(b)) for a, b in zip(low, high, strict=True))
@@ -226,11 +270,38 @@ def write_mask(mask: Any, row: BoolArray, who: str) -> None:
             f"{who}: the action mask has {array.size} entries where the actions have {row.size} choices; give one "
             "entry for each choice"
         )
+    if array.dtype != np.bool_:
+        strange = _neither_0_nor_1(array)
+        if strange.any():
+            raise EnvironmentFault(
+                f"{who}: the action mask holds {array[strange][0]!r} at place {int(np.argmax(strange))}; give 1 where "
+                "an action is allowed and 0 where it is not (not what is added to logits)"
+            )
     row[:] = array
 
 
+def _neither_0_nor_1(array: np.ndarray[Any, Any]) -> BoolArray:
+    if array.dtype.kind not in "fiu":
+        plain = [isinstance(value, numbers.Real | np.bool_) and value in (0, 1) for value in array]
+        return ~np.array(plain, np.bool_)
+    strange: BoolArray = (array != 0) & (array != 1)
+    return strange
+
+
 def _flat_mask(mask: Any) -> np.ndarray[Any, Any]:
-    return np.ravel(mask) if isinstance(mask, np.ndarray) else np.hstack(mask)
+    if isinstance(mask, np.ndarray):
+        return np.ravel(mask)
+    try:
+        return np.ravel(np.hstack(mask))
+    except (ValueError, TypeError):  # a single number, a text, arrays that do not go together
+        return np.ravel(np.asarray(mask, object))
+
+
+def _between(low: float, high: float) -> float:
+    """Some number within bounds of which either may be infinite."""
+    if np.isfinite(low) and np.isfinite(high):
+        return (low + high) / 2
+    return low + 1.0 if np.isfinite(low) else high - 1.0 if np.isfinite(high) else 0.0
 
 
 def _starts(space: Any, count: int) -> np.ndarray[Any, Any]:

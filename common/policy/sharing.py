@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 
-from chorus.common.environments.interface import AgentSpec, EnvironmentSpec, FloatArray
+from chorus.common.environments.interface import AgentSpec, EnvironmentSpec, FloatArray, ObservationArray, as_seen
 from chorus.common.errors import ConfigError
 from chorus.common.policy.trunk import Seen, is_set
 from chorus.common.settings.config import NetworkConfig, SharingConfig
@@ -60,11 +60,11 @@ class PolicySpec:
         """Width of the network's output: a logit per choice of each component, or a mean per continuous component."""
         return sum(self.agent.choices) or len(self.agent.bounds)
 
-    def inputs(self, observations: FloatArray) -> FloatArray:
+    def inputs(self, observations: ObservationArray) -> FloatArray:
         """The network's input rows for this policy.
 
         Args:
-            observations: float32 `[..., agent, observation]` over all agents of the environment.
+            observations: float32, or uint8, `[..., agent, observation]` over all agents of the environment.
 
         Returns:
             float32 `[..., agent of this policy, input]`; a view where nothing has to be left out or added.
@@ -74,12 +74,11 @@ class PolicySpec:
             observations = observations[..., list(self.agents), :]
         if size != observations.shape[-1]:
             observations = observations[..., :size]
+        seen = as_seen(observations)
         if not self.identified:
-            return observations
-        identity = np.broadcast_to(
-            np.eye(len(self.agents), dtype=np.float32), (*observations.shape[:-1], len(self.agents))
-        )
-        return np.concatenate([observations, identity], axis=-1)
+            return seen
+        identity = np.broadcast_to(np.eye(len(self.agents), dtype=np.float32), (*seen.shape[:-1], len(self.agents)))
+        return np.concatenate([seen, identity], axis=-1)
 
 
 def divide(environment: EnvironmentSpec, sharing: SharingConfig, network: NetworkConfig) -> tuple[PolicySpec, ...]:

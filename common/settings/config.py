@@ -38,10 +38,17 @@ class EnvironmentConfig(Section, frozen=True):
             docs/environments.md lists the kinds.
         single_reward: for an environment that gives one reward per agent: whether it is the agent's own (`individual`)
             or already the team's (`team`, counted once per step).
+        isolation: `process` plays in a process of its own, which is started again when the environment ends it, killed
+            when it hangs, and renewed when it leaks; `none` plays in the actor's. Changes no bit of the result.
+        proof: of how every actor sees before its first task that episodes repeat themselves. `full`: a reused instance
+            against itself and against a fresh one; `light`: against itself alone, so that it is not known whether a
+            fresh one, as every restarted actor has, plays alike; `none`: not at all.
     """
 
     spec: str = "spread?agents=3"
     single_reward: Literal["individual", "team"] = "individual"
+    isolation: Literal["none", "process"] = "none"
+    proof: Literal["full", "light", "none"] = "full"
 
 
 class RewardConfig(Section, frozen=True):
@@ -67,18 +74,21 @@ class TaskConfig(Section, frozen=True):
     """A rollout task: what one actor does at a time.
 
     Attributes:
-        episodes: K, the episodes that a task plays in lockstep. `null` resolves by the number of agents and the longest
-            episode.
+        episodes: K, the episodes that a task plays in lockstep. `null` resolves by the number of agents, the longest
+            episode and the size of an observation (`defaults.py`).
+        instances: L, how many of them are played at once, each on an instance of the environment. `null` for all, or
+            for as many as the environment says may live at once. Bits depend on it as on any setting.
     """
 
     episodes: Positive | None = None
+    instances: Positive | None = None
 
 
 class UpdateConfig(Section, frozen=True):
     """An update: one batch, one or more optimiser steps, one new policy version.
 
     Attributes:
-        tasks: J, the rollout tasks per update. `null` resolves to 4.
+        tasks: J, the rollout tasks per update. `null` resolves to 4, fewer where they would be large.
         passes: how many times the batch is used. The first optimiser step is the averaged REINFORCE gradient; every
             later one follows the clipped surrogate (`loss.surrogate_clip`).
         minibatches: optimiser steps per pass: the batch's tasks are divided into so many groups, in the order of their
@@ -356,6 +366,11 @@ class Config(Section, frozen=True):
                 "loss.baseline leave_one_out compares the episodes of a task with one another and needs at least 2, but"
                 " task.episodes is 1; raise task.episodes or set loss.baseline to none"
             )
+        if self.task.instances and self.task.episodes and self.task.instances > self.task.episodes:
+            raise ValueError(
+                f"task.instances is {self.task.instances}, but a task has only {self.task.episodes} episodes"
+                " (task.episodes); lower it, or leave it out for as many"
+            )
         several = self.update.passes > 1 or (self.update.minibatches or 1) > 1
         if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value" or several):
             raise ValueError(
@@ -392,6 +407,11 @@ class Config(Section, frozen=True):
         if self.update.minibatches is None:
             raise ConfigError("update.minibatches is not resolved; call common.settings.config.resolve first")
         return self.update.minibatches
+
+    @property
+    def instances(self) -> int:
+        """L of a resolved configuration."""
+        return min(self.episodes, self.task.instances or self.episodes)
 
     @property
     def tasks(self) -> int:
@@ -471,17 +491,25 @@ def resolve(config: Config, environment: EnvironmentSpec, horizon: int | None = 
     }
     given = {"individual": config.reward.individual, "team": config.reward.team}
     weights = {name: parts[name] / sum(parts.values()) if given[name] is None else given[name] for name in parts}
-    agents, longest = len(environment.agents), environment.max_steps
-    episodes = config.task.episodes or defaults.episodes(agents, longest)
-    tasks = config.update.tasks or max(defaults.TASKS, config.update.minibatches or 1)
+    size = len(environment.agents), environment.max_steps, environment.observation_bytes
+    episodes = config.task.episodes or defaults.episodes(*size)
+    instances, limit = config.task.instances, environment.instances
+    if limit is not None and (instances or episodes) > limit:
+        if instances is not None:
+            raise ConfigError(
+                f"task.instances is {instances}, but {environment.name} says that no more than {limit} of its instances"
+                " may live at once (max_instances); lower it, or leave it out"
+            )
+        instances = limit
+    tasks = config.update.tasks or max(defaults.tasks(*size, episodes), config.update.minibatches or 1)
     minibatches = config.update.minibatches or defaults.minibatches(config.update.passes, tasks)
     sees = config.value.sees or ("team" if _team_can_be_seen(config, environment) else "own")
-    updates = config.updates or defaults.updates(episodes * tasks, longest)
+    updates = config.updates or defaults.updates(episodes * tasks, environment.max_steps)
     replace, horizon = msgspec.structs.replace, horizon or updates
     return replace(
         config,
         reward=replace(config.reward, **{name: spread_over(weight, horizon) for name, weight in weights.items()}),
-        task=replace(config.task, episodes=episodes),
+        task=TaskConfig(episodes=episodes, instances=instances),
         update=replace(config.update, tasks=tasks, minibatches=minibatches),
         value=replace(config.value, sees=sees),
         loss=replace(config.loss, entropy=spread_over(config.loss.entropy, horizon)),

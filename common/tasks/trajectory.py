@@ -16,11 +16,12 @@ from chorus.common.environments.interface import (
     EnvironmentSpec,
     FloatArray,
     IntArray,
+    ObservationArray,
 )
 from chorus.common.errors import MalformedData
 from chorus.common.tasks.task import Task
 
-Array = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.bool_]
+Array = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.bool_] | NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class Trajectory:
     Attributes:
         task: what was played.
         version: of the policy that acted.
-        observations: float32 `[time, episode, agent, observation]`.
+        observations: float32, or uint8 by the environment's `observation_dtype`, `[time, episode, agent, observation]`.
         actions: int32 or float32 `[time, episode, agent, component]`; continuous ones before the squash.
         log_probabilities: float32 `[time, episode, agent]`, of the action by the policy that acted.
         acted: bool `[time, episode, agent]`, where an agent was present and acted; all else is zero elsewhere.
@@ -41,14 +42,14 @@ class Trajectory:
         terminated: bool `[time, episode, agent]`, where a life ended at this step in the environment's own terms.
         truncated: bool `[time, episode, agent]`, where a life was cut off after this step.
         lengths: int32 `[episode]`, steps of each episode.
-        final_observations: float32 `[truncation, observation]`, what the truncated saw last, in the order of
+        final_observations: as `observations`, `[truncation, observation]`, what the truncated saw last, in the order of
             `np.argwhere(truncated)`.
         action_masks: bool `[time, episode, agent, choice]`, or `[0, 0, 0, 0]` if the environment has none.
     """
 
     task: Task
     version: int
-    observations: FloatArray
+    observations: ObservationArray
     actions: ActionArray
     log_probabilities: FloatArray
     acted: BoolArray
@@ -57,7 +58,7 @@ class Trajectory:
     terminated: BoolArray
     truncated: BoolArray
     lengths: IntArray
-    final_observations: FloatArray
+    final_observations: ObservationArray
     action_masks: BoolArray
 
     NAMES: ClassVar[tuple[str, ...]]
@@ -103,8 +104,9 @@ def validate(trajectory: Trajectory, environment: EnvironmentSpec, episodes: int
         raise MalformedData(f"acted covers {time} steps; expected 1 to {environment.max_steps or 'any'}")
     masks = (*slots, environment.choice_size) if environment.action_masks else (0, 0, 0, 0)
     truncations = int(np.count_nonzero(trajectory.truncated)) if trajectory.truncated.dtype == np.bool_ else -1
+    seen = environment.observation_dtype.type
     expected: dict[str, tuple[type, tuple[int, ...]]] = {
-        "observations": (np.float32, (*slots, environment.observation_size)),
+        "observations": (seen, (*slots, environment.observation_size)),
         "actions": (np.int32 if environment.discrete else np.float32, (*slots, environment.action_size)),
         "log_probabilities": (np.float32, slots),
         "acted": (np.bool_, slots),
@@ -113,7 +115,7 @@ def validate(trajectory: Trajectory, environment: EnvironmentSpec, episodes: int
         "terminated": (np.bool_, slots),
         "truncated": (np.bool_, slots),
         "lengths": (np.int32, (episodes,)),
-        "final_observations": (np.float32, (truncations, environment.observation_size)),
+        "final_observations": (seen, (truncations, environment.observation_size)),
         "action_masks": (np.bool_, masks),
     }
     for name, (dtype, shape) in expected.items():

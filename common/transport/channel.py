@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 import grpc
 from grpc_health.v1 import health_pb2
 
-from chorus.common.transport.credentials import Credentials, refuse_clear_text
+from chorus.common.transport.credentials import PROXY_OF_ENVIRONMENT, Credentials, is_loopback, refuse_clear_text
 from chorus.common.transport.wire import MESSAGE_BYTES
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
@@ -96,18 +96,29 @@ class Line:
 
 
 def open_channel(address: str, credentials: Credentials) -> Line:
-    """A line to the learner at HOST:PORT.
+    """A line to the learner at HOST:PORT, direct, or through the proxy that the credentials name.
+
+    What `http_proxy` and its kin say of web pages is not followed: a stream that lasts for days is no web page. To this
+    very machine there is never a proxy.
 
     Raises:
         ConfigError: it would be in clear text beyond this machine, or a certificate cannot be read.
     """
     refuse_clear_text(address, credentials.calls_tls, credentials)
     tls = credentials.for_channel()
+    options = [*CLIENT_OPTIONS, *_way(address, credentials.proxy)]
     if tls is None:
-        channel = grpc.insecure_channel(address, options=CLIENT_OPTIONS)
+        channel = grpc.insecure_channel(address, options=options)
     else:
-        channel = grpc.secure_channel(address, tls, options=CLIENT_OPTIONS)
+        channel = grpc.secure_channel(address, tls, options=options)
     return Line(channel, credentials.call_metadata)
+
+
+def _way(address: str, proxy: str) -> list[tuple[str, str | int]]:
+    """The options by which gRPC goes directly, through a proxy, or through that which the environment names."""
+    if not proxy or is_loopback(address):
+        return [("grpc.enable_http_proxy", 0)]
+    return [] if proxy == PROXY_OF_ENVIRONMENT else [("grpc.http_proxy", proxy)]
 
 
 def to_actor_bytes(message: pb.ToActor | bytes) -> bytes:

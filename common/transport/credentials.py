@@ -1,4 +1,5 @@
-"""Who may talk to whom: TLS certificates and the token, named on the command line or in the environment.
+"""Who may talk to whom, and by which way: TLS certificates, the token, a proxy, named on the command line or in the
+environment.
 
 Both sides use the same four things. `authority` is the certificate authority that the other side must be signed by: an
 actor given one speaks TLS and verifies the learner; a learner given one demands certificates of its actors too (mutual
@@ -20,6 +21,8 @@ import grpc
 from chorus.common.errors import ConfigError
 
 LEAST_TOKEN = 16
+PROXY_OF_ENVIRONMENT = "environment"
+"""In place of a proxy's URL: the one that `grpc_proxy`, `https_proxy` or `http_proxy` names."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Credentials:
         key: PEM file of its private key.
         token: that every call must carry; empty for none.
         insecure: talk in clear text beyond this machine.
+        proxy: URL of the HTTP proxy through which a learner beyond this machine is called, `environment` for the one
+            that the environment names, empty for none. It may hold a password.
     """
 
     authority: Path | None = None
@@ -39,8 +44,14 @@ class Credentials:
     key: Path | None = None
     token: str = field(default="", repr=False)
     insecure: bool = False
+    proxy: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
+        if self.proxy and self.proxy != PROXY_OF_ENVIRONMENT and not self.proxy.startswith("http://"):
+            raise ConfigError(
+                f"--proxy must be http://HOST:PORT or {PROXY_OF_ENVIRONMENT!r} (gRPC speaks to proxies in plain HTTP;"
+                " what goes through is encrypted all the same where TLS is used)"
+            )
         if (self.certificate is None) != (self.key is None):
             raise ConfigError("--tls-cert and --tls-key belong together; give both or neither")
 
@@ -112,7 +123,7 @@ class Credentials:
         return context
 
     def environment(self) -> dict[str, str]:
-        """The variables by which a process started from this one has the same credentials."""
+        """The variables by which a process started on this machine has the same credentials, and no proxy."""
         named = {
             "CHORUS_TLS_CA": str(self.authority or ""),
             "CHORUS_TLS_CERT": str(self.certificate or ""),
@@ -121,7 +132,7 @@ class Credentials:
             "CHORUS_TOKEN_FILE": "",
             "CHORUS_INSECURE": "1" if self.insecure else "",
         }
-        return {name: value for name, value in named.items() if value}
+        return {name: value for name, value in named.items() if value} | {"CHORUS_PROXY": ""}
 
 
 NOTHING = Credentials()
@@ -135,9 +146,10 @@ def read_credentials(
     token_file: Path | None,
     insecure: bool,
     environment: Mapping[str, str] = os.environ,
+    proxy: str | None = None,
 ) -> Credentials:
     """The credentials that the command line names, else the environment (`CHORUS_TLS_CA`, `CHORUS_TLS_CERT`,
-    `CHORUS_TLS_KEY`, `CHORUS_TOKEN` or `CHORUS_TOKEN_FILE`, `CHORUS_INSECURE`).
+    `CHORUS_TLS_KEY`, `CHORUS_TOKEN` or `CHORUS_TOKEN_FILE`, `CHORUS_INSECURE`, `CHORUS_PROXY`).
 
     Raises:
         ConfigError: they do not fit together, a file cannot be read, or the token is too short to be one.
@@ -156,6 +168,7 @@ def read_credentials(
         file(key, "CHORUS_TLS_KEY"),
         token,
         insecure or bool(environment.get("CHORUS_INSECURE")),
+        environment.get("CHORUS_PROXY", "") if proxy is None else proxy,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 
 from chorus.common.errors import MalformedData
 from chorus.common.policy.weights import PolicyVersion, receive
@@ -19,7 +20,12 @@ from chorus.protos.chorus.v1 import rollout_pb2 as pb
 CHUNK_BYTES = 1 << 20
 MESSAGE_BYTES = CHUNK_BYTES + (64 << 10)
 WEIGHTS_BYTES = 4 << 30
-DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "int32": np.dtype("<i4"), "bool": np.dtype("?")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "float32": np.dtype("<f4"),
+    "int32": np.dtype("<i4"),
+    "bool": np.dtype("?"),
+    "uint8": np.dtype("u1"),
+}
 
 
 def read_message(data: bytes) -> pb.ToActor:
@@ -52,22 +58,45 @@ def read_task(name: pb.TaskName) -> Task:
 
 
 def trajectory_chunks(trajectory: Trajectory) -> Iterator[pb.TrajectoryChunk]:
-    """A trajectory as messages of at most 1 MiB of payload."""
-    arrays = {name: np.ascontiguousarray(array) for name, array in trajectory.arrays.items()}
+    """A trajectory as messages of at most 1 MiB of payload, each made when it is asked for.
+
+    The trajectory's digest is taken at once; its arrays must stay as they are until the last message is made.
+    """
+    arrays: dict[str, NDArray[Any]] = {name: np.ascontiguousarray(array) for name, array in trajectory.arrays.items()}
+    return _chunks(trajectory, arrays, bytes.fromhex(digest(trajectory)))
+
+
+def _chunks(trajectory: Trajectory, arrays: dict[str, NDArray[Any]], sha256: bytes) -> Iterator[pb.TrajectoryChunk]:
     headers = [pb.ArrayHeader(name=name, dtype=array.dtype.name, shape=array.shape) for name, array in arrays.items()]
-    payload = b"".join(array.data if array.size else b"" for array in arrays.values())
-    name = task_name(trajectory.task)
-    sha256 = bytes.fromhex(digest(trajectory))
-    for offset, data in _pieces(payload):
+    name, total, offset = task_name(trajectory.task), sum(array.nbytes for array in arrays.values()), 0
+    for data in _pieces_of(list(arrays.values())):
         yield pb.TrajectoryChunk(
             task=name,
             version=trajectory.version,
-            total_bytes=len(payload),
+            total_bytes=total,
             offset=offset,
             arrays=[] if offset else headers,
             data=data,
             sha256=b"" if offset else sha256,
         )
+        offset += len(data)
+
+
+def _pieces_of(arrays: list[NDArray[Any]]) -> Iterator[bytes]:
+    """The bytes of arrays, one after the other, in pieces of 1 MiB, of which only one is there at a time."""
+    piece = bytearray()
+    for array in arrays:
+        view = array.data.cast("B") if array.size else memoryview(b"")
+        start = 0
+        while start < len(view):
+            taken = view[start : start + CHUNK_BYTES - len(piece)]
+            piece += taken
+            start += len(taken)
+            if len(piece) == CHUNK_BYTES:
+                yield bytes(piece)
+                piece = bytearray()
+    if piece:
+        yield bytes(piece)
 
 
 def weights_chunks(policy: PolicyVersion) -> Iterator[pb.WeightsChunk]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from chorus.common.environments.interface import FloatArray
+from chorus.common.environments.interface import FloatArray, as_seen
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient.running_statistics import Statistics
@@ -23,7 +23,7 @@ def everyone(trajectory: Trajectory, policies: Sequence[PolicySpec], statistics:
     shown: list[FloatArray] = [np.empty((*acted.shape[:2], 0), np.float32)] * acted.shape[2]
     for policy, known in zip(policies, statistics, strict=True):
         for agent in policy.agents:
-            observed = trajectory.observations[:, :, agent, : policy.agent.observation_size]
+            observed = as_seen(trajectory.observations[:, :, agent, : policy.agent.observation_size])
             if known.observation is not None:
                 mean, scale = known.normaliser()
                 observed = (observed - mean) * scale

@@ -138,7 +138,7 @@ class RunFolder:
         if resuming:
             raise RunFolderError(f"{self.path}: there is no config.yaml in it; is it a run folder?")
         entries = {entry.name for entry in self.path.iterdir() if entry.suffix != ".part"}  # those a crash left behind
-        strangers = entries - {"lock", "checkpoints", "log.jsonl"}
+        strangers = entries - {"lock", "checkpoints", "log.jsonl", "prints.log"}
         if strangers or any(self.checkpoints.iterdir()):
             found = ", ".join(sorted(strangers)[:5]) or "checkpoints"
             raise RunFolderError(f"{self.path} holds no config.yaml, but {found}; choose an empty --out")
@@ -168,7 +168,10 @@ class RunFolder:
     def _continue(self, path: Path, config: Config, fingerprint: Fingerprint, resuming: bool) -> str:
         about = read_about(self.path)
         before = read_config(self.path)
-        wanted = msgspec.structs.replace(config, updates=before.updates)
+        indifferent = {"isolation": before.environment.isolation, "proof": before.environment.proof}  # change no bit
+        wanted = msgspec.structs.replace(
+            config, updates=before.updates, environment=msgspec.structs.replace(config.environment, **indifferent)
+        )
         changed = differences(configuration.to_dict(before), configuration.to_dict(wanted))
         if changed and not resuming:
             raise ConfigError(
@@ -187,6 +190,8 @@ class RunFolder:
                 f"{self.path} is a run of {before.updates} updates; updates may grow, not shrink to {config.updates}"
             )
         self._refuse_unlike(about["fingerprint"], fingerprint, config)
+        if config.environment != before.environment and not changed:
+            self._write_config(path, config, about)
         self._know(config, about)
         self._changed = unlike(configuration.to_dict(before), configuration.to_dict(wanted))
         if config.updates > before.updates and not changed:

@@ -230,6 +230,17 @@ class Ledger:
         self._release(actor, task)
         return Verdict.GIVEN_UP if len(entry.failures) >= FAILURES_ALLOWED else Verdict.RETRIED
 
+    def suspect(self, actor: str, task: Task) -> Verdict:
+        """An actor died of itself in a task and has left: as if the task had failed there, but that its lease is over.
+
+        RETRIED elsewhere, GIVEN_UP after three failures, REPEATED if nothing waits for that task any more.
+        """
+        if not self.is_open(task):
+            return Verdict.REPEATED
+        entry = self._entries[task]
+        entry.failures += (actor,)
+        return Verdict.GIVEN_UP if len(entry.failures) >= FAILURES_ALLOWED else Verdict.RETRIED
+
     def stranded(self, task: Task) -> bool:
         """Whether a task waits and there is nobody who may have it."""
         entry = self._entries[task]

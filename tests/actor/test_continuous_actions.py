@@ -137,3 +137,49 @@ def test_greedy_takes_the_mean() -> None:
     actions, _ = sample_gaussian(means, log_std, BOUNDS[:2], draws, greedy=True)
     np.testing.assert_array_equal(actions, means.T)
     assert squash(actions, BOUNDS[:2])[1, 1] == 4.0
+
+
+INFINITE = math.inf
+OPEN = ((-INFINITE, INFINITE), (0.5, INFINITE), (-INFINITE, 2.0), (-1.0, 3.0))
+
+
+@pytest.mark.parametrize("bounds", OPEN, ids=str)
+def test_the_density_of_actions_with_fewer_bounds_adds_up_to_one_too(bounds: tuple[float, float]) -> None:
+    before = np.linspace(-12, 12, 40_001, dtype=np.float32)[:, None]
+    mean, log_std = np.full_like(before, 0.4), np.array([-0.3], np.float32)
+    after = squash(before, (bounds,))[:, 0].astype(np.float64)
+    assert (after >= bounds[0]).all() and (after <= bounds[1]).all()
+    ours, theirs = scores(mean, log_std, before, (bounds,))
+    order = np.argsort(after, kind="stable")
+    for density in (np.exp(ours.astype(np.float64)), np.exp(theirs.astype(np.float64))):
+        assert np.trapezoid(density[order], after[order]) == pytest.approx(1.0, abs=2e-3)
+
+
+@pytest.mark.parametrize("bounds", OPEN[1:3], ids=str)
+def test_half_bounded_scores_agree_with_the_rule_for_densities_far_out(bounds: tuple[float, float]) -> None:
+    actions = np.linspace(-20, 20, 201, dtype=np.float32)[:, None]
+    means, log_std = np.zeros_like(actions), np.array([0.5], np.float32)
+    slope = [-math.log1p(math.exp(-float(x))) for x in actions[:, 0]]
+    gaussian = [-0.5 * (float(x) / math.exp(0.5)) ** 2 - 0.5 - 0.5 * math.log(2 * math.pi) for x in actions[:, 0]]
+    for found in scores(means, log_std, actions, (bounds,)):
+        np.testing.assert_allclose(found, np.array(gaussian) - slope, rtol=1e-6, atol=1e-6)
+
+
+def test_components_of_every_kind_stand_beside_one_another_and_bounded_ones_keep_their_bits() -> None:
+    draw = np.random.default_rng(0)
+    means, actions = (draw.normal(size=(50, 4)).astype(np.float32) for _ in range(2))
+    log_std = np.array([0.1, -0.2, 0.3, 0.0], np.float32)
+    ours, theirs = scores(means, log_std, actions, OPEN)
+    single = [scores(means[:, [n]], log_std[[n]], actions[:, [n]], (pair,))[0] for n, pair in enumerate(OPEN)]
+    np.testing.assert_allclose(ours, np.sum(single, axis=0), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(theirs, ours, rtol=1e-6, atol=1e-5)
+    assert (squash(actions, OPEN)[:, 3] == squash(actions[:, [3]], OPEN[3:])[:, 0]).all()
+
+
+def test_a_team_without_bounds_plays_and_is_learned_from() -> None:
+    world = Gallery((4,), bounds=OPEN)
+    config = settings(task={"episodes": 4})
+    policies = divide(world.spec, config.sharing, config.network)
+    played = Player(world, policies, seed=3).play(make(0, tensors_for(policies, config)), training_task(), 4)
+    validate(played, world.spec, 4)
+    assert np.isfinite(played.log_probabilities).all()

@@ -99,7 +99,7 @@ TABLE: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
                                          ("'finish'", "fields are kind, start", "field.yaml, line 2")),
     "an assignment without value": ((*T, "--set", "seed"), SETTINGS, ("'seed'", "key=value")),
     "a value that is no YAML": ((*T, "--set", "loss=[1"), SETTINGS, ("--set 'loss=[1'", "not a YAML value")),
-    "one episode against itself": ((*T, "--set", "task.episodes=1"), SETTINGS,
+    "one episode against itself": ((*T, "--set", "loss.baseline=leave_one_out", "--set", "task.episodes=1"), SETTINGS,
                                    ("loss.baseline", "raise task.episodes", "--set task.episodes=1")),
     "an empty spec by the setting": ((*T, "--set", "environment.spec="), SETTINGS, ("environment.spec is None",)),
     "a section that there is not": (("settings", "lss"), SETTINGS, ("lss", "there is loss")),

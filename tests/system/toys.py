@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +66,8 @@ class Toy:
             seen["a"][0] = np.nan
         if self._trouble == "host":  # a draw that no seed reaches, equal within a process
             seen["a"][0] = os.getpid() % 97
+        if self._trouble == "ends":
+            os._exit(139)
 
     def render(self) -> Any:
         return None
@@ -76,3 +82,40 @@ def fair(pause: float = 0.0) -> Toy:
 
 def troubled(trouble: str, share: float = 1.0) -> Toy:
     return Toy(trouble, share)
+
+
+class Careless(Toy):
+    """Prints as it goes, by every way there is, and leaves a thread and a process behind; notes when it is made and
+    closed."""
+
+    def __init__(self, diary: str) -> None:
+        super().__init__()
+        self._diary = Path(diary)
+        threading.Thread(target=threading.Event().wait, name="simulator heartbeat").start()
+        child = subprocess.Popen(["sleep", "1000"])
+        self._note(f"made {id(self)} {os.getpid()}")
+        self._note(f"child {child.pid}")
+
+    def _note(self, what: str) -> None:
+        with self._diary.open("a") as diary:
+            diary.write(f"{what}\n")
+
+    def step(self, actions: dict[str, Any]) -> tuple[Any, ...]:
+        print("a line from Python")
+        os.write(2, b"a line from C\n")
+        return super().step(actions)
+
+    def close(self) -> None:
+        self._note(f"closed {id(self)} {os.getpid()}")
+
+
+class Lonely(Toy):
+    """As a simulator with one licence: no second one may live anywhere on the machine."""
+
+    def __init__(self, licence: str) -> None:
+        super().__init__()
+        self._licence = Path(licence).open("w")  # noqa: SIM115 - held until close
+        fcntl.flock(self._licence, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def close(self) -> None:
+        self._licence.close()

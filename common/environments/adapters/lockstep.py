@@ -16,31 +16,29 @@ itself plain Python, and every call saved counts.
 from __future__ import annotations
 
 import random
+import time
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.common.environments.interface import (
-    ActionArray,
-    AgentSpec,
-    BoolArray,
-    EnvironmentSpec,
-    FloatArray,
-    Frame,
-    Outcome,
+from chorus.common.environments import progress
+from chorus.common.environments.adapters.answers import (
+    PLAIN_NUMBERS,
+    begun,
+    by_agent,
+    flag,
+    info_of,
+    number,
+    stepped,
 )
-from chorus.common.environments.spaces import (
-    MASK_KEY,
-    ActionCoder,
-    ObservationCoder,
-    action_coder,
-    observation_coder,
-    write_mask,
-)
+from chorus.common.environments.adapters.roster import Member, Numbers, meet
+from chorus.common.environments.adapters.slots import Slots
+from chorus.common.environments.blame import blame
+from chorus.common.environments.interface import ActionArray, EnvironmentSpec, FloatArray, Frame, Outcome
+from chorus.common.environments.spaces import MASK_KEY, write_mask
 from chorus.common.errors import EnvironmentFault
 
 TEAM_KEY = "team_reward"
@@ -48,15 +46,7 @@ SEEDS = 2**31  # seeds are drawn below this: every environment takes them
 
 Construct = Callable[[bool], Any]
 
-
-@dataclass(frozen=True)
-class _Agent:
-    """One agent and how to speak to it."""
-
-    spec: AgentSpec
-    who: str
-    observation: ObservationCoder
-    action: ActionCoder
+_NO, _YES = np.bool_(False), np.bool_(True)
 
 
 class Lockstep:
@@ -82,25 +72,18 @@ class Lockstep:
         """
         self._construct = construct
         self._name = name
-        first = construct(render)
-        pictures = str(getattr(first, "render_mode", "rgb_array")).startswith("rgb_array")
-        self._render = render and pictures and hasattr(first, "render")
-        self._singles = [first]
-        self._agents = _meet(first, name)
-        self._index = _Index(name, {agent.spec.name: i for i, agent in enumerate(self._agents)})
-        has_team_reward, has_masks = self._probe(first)
-        self._spec = EnvironmentSpec(
-            name=name,
-            package=package,
-            agents=tuple(agent.spec for agent in self._agents),
-            max_steps=max_steps(first) if max_steps else None,
-            team_reward=has_team_reward,
-            action_masks=has_masks,
-        )
-        self._names = [agent.spec.name for agent in self._agents]
+        self._who = f"environment {name!r}"
+        self._singles: list[Any] = []
+        self._make_one(render)
+        try:
+            self._spec = self._examine(self._singles[0], name, package, max_steps, render)
+        except BaseException:
+            self.close()
+            raise
+        self._names = [agent.name for agent in self._agents]
         self._write = [agent.observation.write for agent in self._agents]
-        self._read = [_reader(agent, self._spec.action_size) for agent in self._agents]
-        self._slots: _Slots | None = None
+        self._read = [agent.reader(self._spec.action_size) for agent in self._agents]
+        self._slots: Slots | None = None
         self._movers: list[list[int]] = []
         self._alive: list[set[int]] = []
 
@@ -109,29 +92,55 @@ class Lockstep:
         """What stays the same over all episodes."""
         return self._spec
 
+    @property
+    def promises(self) -> list[tuple[FloatArray, FloatArray] | None]:
+        """For every agent what its space says of the least and the greatest numbers of its row; None for nothing."""
+        coders = [agent.observation for agent in self._agents]
+        return [None if coder.low is None or coder.high is None else (coder.low, coder.high) for coder in coders]
+
+    def _examine(
+        self, first: Any, name: str, package: str, max_steps: Callable[[Any], int | None] | None, render: bool
+    ) -> EnvironmentSpec:
+        """Find out all about the environment by its first instance."""
+        pictures = str(getattr(first, "render_mode", "rgb_array")).startswith("rgb_array")
+        self._render = render and pictures and hasattr(first, "render")
+        self._agents: tuple[Member, ...] = meet(first, name)
+        self._index = Numbers(name, {agent.name: i for i, agent in enumerate(self._agents)})
+        has_team_reward, has_masks = self._probe(first)
+        return EnvironmentSpec(
+            name=name,
+            package=package,
+            agents=tuple(agent.spec for agent in self._agents),
+            max_steps=max_steps(first) if max_steps else None,
+            team_reward=has_team_reward,
+            action_masks=has_masks,
+            instances=_most_at_once(first),
+        )
+
     def _probe(self, first: Any) -> tuple[bool, bool]:
         """Play one step to see whether there are team rewards and action masks."""
-        observed, infos = first.reset(seed=0)
-        masks = {name: _mask_of(observed.get(name), infos.get(name)) for name in first.agents}
+        observed, infos = begun(first.reset(seed=0), self._who)
+        masks = {name: self._mask_of(observed.get(name), infos, name) for name in first.agents}
         has_masks = any(mask is not None for mask in masks.values())
-        if any(TEAM_KEY in (info or ()) for info in infos.values()):
+        if _anybody_has(TEAM_KEY, infos):
             return True, has_masks
         actions = {}
         for name in first.agents:
             if name in observed:
                 coder = self._agents[self._index[name]].action
                 actions[name] = coder.read(coder.allowed(masks[name]))
-        infos = first.step(actions)[4]
-        has_masks = has_masks or any(MASK_KEY in (info or ()) for info in infos.values())
-        return any(TEAM_KEY in (info or ()) for info in infos.values()), has_masks
+        infos = stepped(first.step(actions), self._who)[4]
+        has_masks = has_masks or _anybody_has(MASK_KEY, infos)
+        return _anybody_has(TEAM_KEY, infos), has_masks
 
     def reset(self, episodes: int, generator: np.random.Generator) -> Frame:
         """Seed every single environment on its own, and the generators of the whole process with one seed more."""
         seeds = generator.integers(SEEDS, size=1 + episodes).tolist()
         while len(self._singles) < episodes:
-            self._singles.append(self._another())
+            progress.tell(f"making instance {len(self._singles) + 1} of {episodes}, {self._seconds:.1f} s each")
+            self._make_one(False)
         if self._slots is None or self._slots.episodes != episodes:
-            self._slots = _Slots(self._spec, episodes)
+            self._slots = Slots(self._spec, episodes)
         slots = self._slots
         slots.clear()
         self._movers = [[] for _ in range(episodes)]
@@ -139,18 +148,25 @@ class Lockstep:
         _seed_whole_process(seeds[0])
         for k in range(episodes):
             single = self._singles[k]
-            observed, infos = single.reset(seed=seeds[1 + k])
+            try:
+                results = single.reset(seed=seeds[1 + k])
+            except BaseException as error:
+                fault = blame(error, f"{self._who}, reset of episode {k} of {episodes}")
+                raise fault from fault.__cause__
+            observed, infos = begun(results, self._who)
             self._show(k, [self._index[name] for name in single.agents if name in observed], observed, infos)
         return slots.outcome.frame
 
-    def _another(self) -> Any:
-        single = self._construct(False)
+    def _make_one(self, render: bool) -> None:
+        began = time.monotonic()
+        single = self._construct(render)
+        self._seconds = time.monotonic() - began
         if any(single is other for other in self._singles):
             raise EnvironmentFault(
                 f"environment {self._name!r}: it was made twice and is one and the same object; "
                 "make a fresh one at every call"
             )
-        return single
+        self._singles.append(single)
 
     def step(self, actions: ActionArray) -> Outcome:
         """Step every single environment whose episode is not over."""
@@ -164,26 +180,29 @@ class Lockstep:
             if over[k]:
                 continue
             single, movers, alive, row = self._singles[k], self._movers[k], self._alive[k], rows[k]
+            told = {names[i]: read[i](row[i]) for i in movers}
+            acted = told.keys()
             try:
-                observed, rewards, terminated, truncated, infos = single.step(
-                    {names[i]: read[i](row[i]) for i in movers}
-                )
-            except EnvironmentFault:
-                raise
-            except Exception as error:
-                error.add_note(f"raised by environment {self._name!r}, episode {k} of {slots.episodes}")
-                raise
+                results = single.step(told)
+            except BaseException as error:
+                fault = blame(error, f"{self._who}, episode {k} of {slots.episodes}")
+                raise fault from fault.__cause__
+            observed, rewards, terminated, truncated, infos = stepped(results, self._who)
+            if not (acted <= rewards.keys() and acted <= terminated.keys() and acted <= truncated.keys()):
+                raise self._forgotten(acted, rewards, terminated, truncated)
             gains = slots.gains[k]
             for name, gain in rewards.items():
+                if type(gain) not in PLAIN_NUMBERS:
+                    gain = number(gain, f"{self._who}, agent {name!r}", "its reward")
                 if gain and (i := index[name]) in alive:
                     gains[i] = gain
             if infos:
                 self._credit_team(k, infos)
             left = single.agents
-            ended: set[str] | None = None
-            if True in terminated.values() or True in truncated.values():
-                ended = {name for name in (*terminated, *truncated) if terminated.get(name) or truncated.get(name)}
-                self._end_lives(k, ended, terminated, observed)
+            died = self._flagged(terminated, "terminated")
+            ended = died | self._flagged(truncated, "truncated")
+            if ended:
+                self._end_lives(k, ended, died, observed)
                 left = [name for name in left if name not in ended]
             if left:
                 self._show(k, [index[name] for name in left if name in observed], observed, infos)
@@ -194,7 +213,7 @@ class Lockstep:
                 slots.over[k] = True
         return slots.outcome
 
-    def _show(self, k: int, movers: list[int], observed: Mapping[str, Any], infos: Mapping[str, Any]) -> None:
+    def _show(self, k: int, movers: list[int], observed: Mapping[Any, Any], infos: Mapping[Any, Any]) -> None:
         """Put what the agents of episode `k` see into the frame."""
         slots, names, write = self._slots, self._names, self._write
         assert slots is not None
@@ -209,13 +228,39 @@ class Lockstep:
             self._alive[k].update(movers)
         if slots.masks is not None:
             for i in movers:
-                mask = _mask_of(observed[names[i]], infos.get(names[i]))
+                mask = self._mask_of(observed[names[i]], infos, names[i])
                 if mask is None:
                     slots.mask_rows[k][i][:] = True
                 else:
                     write_mask(mask, slots.mask_rows[k][i], self._agents[i].who)
 
-    def _end_lives(self, k: int, ended: set[str], terminated: Mapping[str, bool], observed: Mapping[str, Any]) -> None:
+    def _forgotten(self, acted: Any, *told: Mapping[Any, Any]) -> EnvironmentFault:
+        """The fault of an environment that says nothing of an agent which acted."""
+        for field, values in zip(("rewards", "terminations", "truncations"), told, strict=True):
+            for name in acted - values.keys():
+                return EnvironmentFault(
+                    f"{self._who}, agent {name!r}: it acted, but has no entry in the {field} of that step; give one "
+                    "for every agent that acted"
+                )
+        raise AssertionError("nobody was forgotten")
+
+    def _flagged(self, flags: Mapping[Any, Any], field: str) -> set[Hashable]:
+        """Whose flag is set."""
+        found = set()
+        for name, value in flags.items():
+            if value is False or value is _NO:
+                continue
+            if value is True or value is _YES or flag(value, f"{self._who}, agent {name!r}", field):
+                found.add(name)
+        return found
+
+    def _mask_of(self, observation: Any, infos: Mapping[Any, Any], name: Hashable) -> Any:
+        """The action mask beside an observation, or in its info; None if there is none."""
+        if isinstance(observation, Mapping) and MASK_KEY in observation:
+            return observation[MASK_KEY]
+        return info_of(infos, name, self._who).get(MASK_KEY)
+
+    def _end_lives(self, k: int, ended: set[Hashable], died: set[Hashable], observed: Mapping[Any, Any]) -> None:
         """End the lives of those who are alive, and keep what a truncated one saw last."""
         slots, alive = self._slots, self._alive[k]
         assert slots is not None
@@ -224,24 +269,27 @@ class Lockstep:
             if i not in alive:
                 continue
             alive.discard(i)
-            if terminated.get(name):
+            if name in died:
                 slots.terminated[k, i] = True
                 continue
             slots.truncated[k, i] = True
             if observed.get(name) is not None:
                 self._write[i](observed[name], slots.rows[k][i])
 
-    def _credit_team(self, k: int, infos: Mapping[str, Any]) -> None:
+    def _credit_team(self, k: int, infos: Mapping[Any, Any]) -> None:
         """Take the team reward from the first info that has one."""
-        for info in infos.values():
-            if info and TEAM_KEY in info:
+        for name, info in infos.items():
+            if info and TEAM_KEY in by_agent(info, f"{self._who}, agent {name!r}", "its info"):
                 if not self._spec.team_reward:
                     raise EnvironmentFault(
                         f"environment {self._name!r}: info[{TEAM_KEY!r}] appeared in mid-episode but not at the first "
                         "step; give it at every step, 0 where there is none"
                     )
                 assert self._slots is not None
-                self._slots.team_gains[k] = info[TEAM_KEY]
+                gain = info[TEAM_KEY]
+                who = f"{self._who}, agent {name!r}"
+                plain = type(gain) in PLAIN_NUMBERS
+                self._slots.team_gains[k] = gain if plain else number(gain, who, f"info[{TEAM_KEY!r}]")
                 return
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -262,112 +310,30 @@ class Lockstep:
 
     def close(self) -> None:
         """Close every single environment."""
-        for single in self._singles:
-            single.close()
-        self._singles = []
+        singles, self._singles = self._singles, []
+        faults: list[BaseException] = []
+        for single in singles:
+            try:
+                close = getattr(single, "close", None)
+                if close is not None:
+                    close()
+            except BaseException as error:
+                faults.append(blame(error, f"{self._who}, close"))
+        if faults:
+            raise faults[0]
 
 
-class _Slots:
-    """The arrays over (episode, agent) that every step fills anew."""
-
-    def __init__(self, spec: EnvironmentSpec, episodes: int) -> None:
-        shape = (episodes, len(spec.agents))
-        self.episodes = episodes
-        self.observations: FloatArray = np.zeros((*shape, spec.observation_size), np.float32)
-        self.present: BoolArray = np.zeros(shape, np.bool_)
-        self.masks: BoolArray | None = np.zeros((*shape, spec.choice_size), np.bool_) if spec.action_masks else None
-        self.gains: FloatArray = np.zeros(shape, np.float32)
-        self.team_gains: FloatArray = np.zeros(episodes, np.float32)
-        self.terminated: BoolArray = np.zeros(shape, np.bool_)
-        self.truncated: BoolArray = np.zeros(shape, np.bool_)
-        self.over: BoolArray = np.zeros(episodes, np.bool_)
-        self.over_now = [False] * episodes  # the same, as Python reads it fastest
-        self.rows = [
-            [self.observations[k, i, : agent.observation_size] for i, agent in enumerate(spec.agents)]
-            for k in range(episodes)
-        ]
-        self.mask_rows = [
-            [self.masks[k, i, : sum(agent.choices)] for i, agent in enumerate(spec.agents)]
-            for k in range(episodes if self.masks is not None else 0)
-            if self.masks is not None
-        ]
-        self.outcome = Outcome(
-            rewards=self.gains,
-            team_rewards=self.team_gains,
-            terminated=self.terminated,
-            truncated=self.truncated,
-            over=self.over,
-            frame=Frame(self.observations, self.present, self.masks),
-        )
-
-    def clear(self) -> None:
-        """Leave nothing of the task before."""
-        self.forget_step()
-        self.observations.fill(0.0)
-        self.present.fill(False)
-        self.over.fill(False)
-        self.over_now = [False] * self.episodes
-        if self.masks is not None:
-            self.masks.fill(False)
-
-    def forget_step(self) -> None:
-        """Leave nothing of what the step before did."""
-        self.gains.fill(0.0)
-        self.team_gains.fill(0.0)
-        self.terminated.fill(False)
-        self.truncated.fill(False)
+def _anybody_has(key: str, infos: Mapping[Any, Any]) -> bool:
+    return any(isinstance(info, Mapping) and key in info for info in infos.values())
 
 
-class _Index(dict[str, int]):
-    """Number of each agent, by name."""
-
-    def __init__(self, environment: str, numbers: Mapping[str, int]) -> None:
-        super().__init__(numbers)
-        self._environment = environment
-
-    def __missing__(self, name: str) -> NoReturn:
-        raise EnvironmentFault(
-            f"environment {self._environment!r}: agent {name!r} appeared, which is not among possible_agents "
-            f"({', '.join(self)}); list there every agent that can ever appear"
-        )
-
-
-def _meet(single: Any, environment: str) -> tuple[_Agent, ...]:
-    """All the agents of a single environment."""
-    names = list(getattr(single, "possible_agents", None) or ())
-    if not names:
-        raise EnvironmentFault(
-            f"environment {environment!r}: it has no possible_agents; list there every agent that can ever appear"
-        )
-    agents = []
-    for name in names:
-        who = f"environment {environment!r}, agent {name!r}"
-        seen = observation_coder(single.observation_space(name), who)
-        done = action_coder(single.action_space(name), who)
-        agents.append(_Agent(AgentSpec(str(name), seen.shape, done.choices, done.bounds), who, seen, done))
-    discrete = [agent.spec.name for agent in agents if agent.spec.choices]
-    continuous = [agent.spec.name for agent in agents if agent.spec.bounds]
-    if discrete and continuous:
-        raise EnvironmentFault(
-            f"environment {environment!r}: agent {discrete[0]!r} acts discretely and {continuous[0]!r} continuously; "
-            "wrap it so that all agents act in one of the two ways"
-        )
-    return tuple(agents)
-
-
-def _reader(agent: _Agent, action_size: int) -> Callable[[Any], Any]:
-    """What makes an action of a row of `action_size` components, some of which may be padding."""
-    read, size = agent.action.read, agent.spec.action_size
-    if size == action_size or (size == 1 and agent.spec.choices):
-        return read
-    return lambda row: read(row[:size])
-
-
-def _mask_of(observation: Any, info: Any) -> Any:
-    """The action mask beside an observation, or in its info; None if there is none."""
-    if isinstance(observation, Mapping) and MASK_KEY in observation:
-        return observation[MASK_KEY]
-    return info.get(MASK_KEY) if info else None
+def _most_at_once(single: Any) -> int | None:
+    """How many instances may live at once, by the environment's own attribute `max_instances`."""
+    for holder in (single, getattr(single, "unwrapped", None)):
+        limit = getattr(holder, "max_instances", None)
+        if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0:
+            return limit
+    return None
 
 
 def _seed_whole_process(seed: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from chorus.common.environments.adapters.answers import flag, results_of_reset, results_of_step
 from chorus.common.environments.spaces import MASK_KEY, action_coder
 from chorus.common.errors import EnvironmentFault
 
@@ -22,6 +23,7 @@ class Team:
 
     def __init__(self, environment: Any, name: str) -> None:
         self._environment = environment
+        self._name = name
         seen, done = _parts(environment.observation_space), _parts(environment.action_space)
         self._alone = done is None
         if self._alone:
@@ -62,9 +64,9 @@ class Team:
     def reset(self, seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin an episode."""
         self._forget()
-        observations, info = self._environment.reset(seed=seed)
+        observations, info = results_of_reset(self._environment.reset(seed=seed), f"environment {self._name!r}")
         self.agents = list(self.possible_agents)
-        return self._by_name(observations), self._infos(info)
+        return self._by_name(observations, "observations"), self._infos(info)
 
     def _forget(self) -> None:
         """Take the players of level-based foraging off the field: its reset lets nobody begin where one stood last."""
@@ -77,29 +79,44 @@ class Team:
         """Let everybody act; those whose life is over stand idle."""
         chosen = self._idle | actions
         results = self._environment.step(chosen["agent_0"] if self._alone else tuple(chosen.values()))
+        results = results_of_step(results, f"environment {self._name!r}")
         if len(results) == 5:
             observations, rewards, terminated, truncated, info = results
         else:
             observations, rewards, done, info = results
-            limit = bool(info.get("TimeLimit.truncated", False))
+            limit = bool((info or {}).get("TimeLimit.truncated", False))
             terminated, truncated = (False, done) if limit else (done, False)
         infos = self._infos(info)
         if np.ndim(rewards) == 0 and not self._alone:
             infos["agent_0"] = {**infos.get("agent_0", {}), TEAM_KEY: rewards}
             rewards = [0.0] * len(self.possible_agents)
-        died, cut = self._flags(terminated), self._flags(truncated)
+        died, cut = self._flags(terminated, "terminated"), self._flags(truncated, "truncated")
         self.agents = [agent for agent in self.agents if not (died[agent] or cut[agent])]
-        return self._by_name(observations), self._by_name(rewards), died, cut, infos
+        return self._by_name(observations, "observations"), self._by_name(rewards, "rewards"), died, cut, infos
 
-    def _by_name(self, values: Any) -> dict[str, Any]:
+    def _by_name(self, values: Any, field: str) -> dict[str, Any]:
         if self._alone:
             return {"agent_0": values[0] if isinstance(values, list) else values}
-        return dict(zip(self.possible_agents, values, strict=True))
+        return dict(zip(self.possible_agents, self._each(values, field), strict=True))
 
-    def _flags(self, flags: Any) -> dict[str, bool]:
+    def _each(self, values: Any, field: str) -> Any:
+        """One for each agent."""
+        count = len(values) if hasattr(values, "__len__") and np.shape(values) != () else -1
+        if count != len(self.possible_agents) or isinstance(values, str | bytes):
+            found = f"{count} entries" if count >= 0 else repr(values)[:80]
+            raise EnvironmentFault(
+                f"environment {self._name!r}: {field} are {found} for {len(self.possible_agents)} agents; give one "
+                "entry for each agent"
+            )
+        return values
+
+    def _flags(self, flags: Any, field: str) -> dict[str, bool]:
         if np.ndim(flags) == 0:
-            return dict.fromkeys(self.possible_agents, bool(flags))
-        return {agent: bool(flag) for agent, flag in zip(self.possible_agents, flags, strict=True)}
+            return dict.fromkeys(self.possible_agents, flag(flags, f"environment {self._name!r}", field))
+        return {
+            agent: flag(value, f"environment {self._name!r}, {agent}", field)
+            for agent, value in zip(self.possible_agents, self._each(flags, field), strict=True)
+        }
 
     def _infos(self, info: Any) -> dict[str, Any]:
         """The parts of `info` that Chorus reads, by agent."""
@@ -107,7 +124,7 @@ class Team:
             return {}
         infos: dict[str, Any] = {}
         if MASK_KEY in info:
-            masks = self._by_name(info[MASK_KEY])
+            masks = self._by_name(info[MASK_KEY], "action masks")
             infos = {agent: {MASK_KEY: mask} for agent, mask in masks.items()}
         if TEAM_KEY in info:
             infos["agent_0"] = {**infos.get("agent_0", {}), TEAM_KEY: info[TEAM_KEY]}

@@ -7,11 +7,13 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import Enum
 
 import numpy as np
 
-from chorus.common.environments.checks.purity import Purity, prove, random_actions
+from chorus.common.environments import progress
+from chorus.common.environments.checks.purity import SLOW_SECONDS, Finding, Level, Purity, prove, random_actions
+from chorus.common.environments.checks.remark import Remark, Verdict
+from chorus.common.environments.checks.weight import resident, weights
 from chorus.common.environments.checks.witness import Witness
 from chorus.common.environments.interface import Environment, EnvironmentSpec
 from chorus.common.environments.registry import make
@@ -19,31 +21,6 @@ from chorus.common.errors import EnvironmentFault
 
 BATCH = 8  # episodes played side by side
 LARGE = 10.0  # observations beyond this want normalising
-
-
-class Verdict(Enum):
-    """What a remark means for training."""
-
-    FACT = "fact"
-    NOTE = "note"  # good to know; training works
-    FAULT = "fault"  # Chorus cannot train on it
-
-
-@dataclass(frozen=True)
-class Remark:
-    """One thing that was found.
-
-    Attributes:
-        topic: a word or two.
-        text: what was found.
-        verdict: what it means for training.
-        remedy: what to do about it; empty for plain facts.
-    """
-
-    topic: str
-    text: str
-    verdict: Verdict = Verdict.FACT
-    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,12 +32,14 @@ class Examination:
         remarks: in the order found.
         digest: of a fresh instance's episodes, to compare with another process's; empty if it never got so far.
         reproducible: whether equal seeds give equal episodes in this process.
+        at_once: how many instances these episodes were played by; 0 for one for each.
     """
 
     spec: str
     remarks: tuple[Remark, ...]
     digest: str = ""
     reproducible: bool = False
+    at_once: int = 0
 
     @property
     def trainable(self) -> bool:
@@ -68,7 +47,9 @@ class Examination:
         return all(remark.verdict is not Verdict.FAULT for remark in self.remarks)
 
 
-def examine(spec: str, *, episodes: int, seed: int, steps: int) -> Examination:
+def examine(
+    spec: str, *, episodes: int, seed: int, steps: int, level: Level = "full", instances: int | None = None
+) -> Examination:
     """Make the environment, prove it pure or not, and play it.
 
     Args:
@@ -76,24 +57,44 @@ def examine(spec: str, *, episodes: int, seed: int, steps: int) -> Examination:
         episodes: how many to play.
         seed: of these episodes.
         steps: an episode not over after so many is given up, unless the environment itself promises a later end.
+        level: of the proof, as `environment.proof` has it.
+        instances: how many may live at once; None for as many as are of use.
     """
     remarks: list[Remark] = []
-    digest, reproducible = "", False
+    met: list[EnvironmentSpec] = []
+    found: Finding | None = None
+    held = resident()
+
+    def make_one() -> Environment:
+        environment = make(spec)
+        if not met:
+            met.append(environment.spec)
+            remarks.extend(_introduced(environment.spec))
+        return environment
+
     try:
-        first = make(spec)
-        remarks += _introduced(first.spec)
-        first.close()
-        environment, finding = prove(lambda: make(spec))
-        digest, reproducible = finding.digest, finding.reproducible
-        remarks.append(_purity(finding.purity, finding.message))
-        remarks += _played(environment, episodes, seed, steps)
-        environment.close()
+        environment, found = prove(make_one, level=level, instances=instances)
+        try:
+            remarks.append(_purity(found))
+            at_once = _at_once(environment.spec, found.seconds, instances)
+            remarks += _played(environment, episodes, seed, steps, at_once)
+            remarks += weights(environment, found.seconds, resident() - held, at_once)
+        finally:
+            environment.close()
     except EnvironmentFault as fault:
         text, _, remedy = str(fault).rpartition("; ")
         remarks.append(Remark("rules", text, Verdict.FAULT, remedy) if text else Remark("rules", remedy, Verdict.FAULT))
-    except Exception as error:
+    except BaseException as error:
         remarks.append(_crash(error))
-    return Examination(spec, tuple(remarks), digest, reproducible)
+    if found is None:
+        return Examination(spec, tuple(remarks))
+    return Examination(spec, tuple(remarks), found.digest, found.reproducible, found.at_once or 0)
+
+
+def _at_once(spec: EnvironmentSpec, seconds: float, instances: int | None) -> int:
+    """How many episodes to play side by side."""
+    limit = min(instances or BATCH, spec.instances or BATCH, BATCH)
+    return 1 if seconds > SLOW_SECONDS else limit
 
 
 def _introduced(spec: EnvironmentSpec) -> Iterator[Remark]:
@@ -131,7 +132,10 @@ def _introduced(spec: EnvironmentSpec) -> Iterator[Remark]:
         )
 
 
-def _purity(purity: Purity, message: str) -> Remark:
+def _purity(found: Finding) -> Remark:
+    purity, message = found.purity, found.message
+    if purity is Purity.PURE and message:
+        return Remark("reproducible", message, Verdict.NOTE, "look with --proof full before a long run")
     if purity is Purity.PURE:
         return Remark("reproducible", "yes, reused and fresh instances agree")
     text, _, remedy = message.partition(" Remedy: ")
@@ -139,14 +143,14 @@ def _purity(purity: Purity, message: str) -> Remark:
     return Remark(topic, text, Verdict.NOTE, remedy)
 
 
-def _played(environment: Environment, episodes: int, seed: int, steps: int) -> Iterator[Remark]:
+def _played(environment: Environment, episodes: int, seed: int, steps: int, at_once: int) -> Iterator[Remark]:
     """Play whole episodes and say what they were like."""
     spec = environment.spec
-    witness = Witness(spec)
+    witness = Witness(spec, getattr(environment, "promises", None))
     limit = max(steps, spec.max_steps or 0)
     seconds, env_steps, left, globals_used = 0.0, 0, episodes, False
     while left:
-        size = min(left, BATCH)
+        size = min(left, at_once)
         batch = _play(environment, size, seed + left, limit, witness)
         seconds, env_steps, globals_used = seconds + batch[0], env_steps + batch[1], globals_used or batch[2]
         left -= size
@@ -166,6 +170,13 @@ def _played(environment: Environment, episodes: int, seed: int, steps: int) -> I
             Verdict.NOTE,
             "let observations be normalised by running statistics",
         )
+    for name, value in witness.strays.items():
+        yield Remark(
+            "space",
+            f"agent {name} observed {value:g}, which its space does not hold; it is taken as it is",
+            Verdict.NOTE,
+            "let the space promise what the environment shows, or mend what it shows",
+        )
     if globals_used:
         yield Remark(
             "randomness",
@@ -174,7 +185,7 @@ def _played(environment: Environment, episodes: int, seed: int, steps: int) -> I
             "better draw from the seed given to reset",
         )
     yield from (Remark("rules", text, Verdict.FAULT, remedy) for text, remedy in witness.breaches.items())
-    yield Remark("speed", f"{env_steps / seconds:,.0f} env-steps/s, {min(BATCH, episodes)} episodes side by side")
+    yield Remark("speed", f"{env_steps / seconds:,.0f} env-steps/s, {min(at_once, episodes)} episodes side by side")
 
 
 def _play(environment: Environment, size: int, seed: int, limit: int, witness: Witness) -> tuple[float, int, bool]:
@@ -187,7 +198,8 @@ def _play(environment: Environment, size: int, seed: int, limit: int, witness: W
     seconds, counted = time.perf_counter() - clock, 0
     at_first = _drawn()
     witness.begin(frame)
-    for _ in range(limit):
+    for step in range(limit):
+        progress.tell(f"playing, step {step}")
         actions = random_actions(environment.spec, frame, draw)
         clock = time.perf_counter()
         outcome = environment.step(actions)
@@ -258,7 +270,7 @@ def _rewards(witness: Witness, spec: EnvironmentSpec) -> Iterator[Remark]:
         )
 
 
-def _crash(error: Exception) -> Remark:
+def _crash(error: BaseException) -> Remark:
     """What an exception from inside the environment says."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     notes = "; ".join(getattr(error, "__notes__", ()))

@@ -13,13 +13,24 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.common.environments.interface import ActionArray, Environment, EnvironmentSpec, Frame, Outcome
+from chorus.common.environments import progress
+from chorus.common.environments.blame import blame
+from chorus.common.environments.interface import (
+    ActionArray,
+    Bounds,
+    Environment,
+    EnvironmentSpec,
+    Frame,
+    Outcome,
+    kind_of,
+)
 from chorus.common.errors import EnvironmentFault
 
 EPISODES = 2
@@ -27,7 +38,11 @@ STEPS = 25
 BEGINNINGS = 24  # how often a used environment must begin as it did at first, after one other task or another
 SEED = 20_240_229  # of the proof's own episodes; any would do
 
+SLOW_SECONDS = 1.0
+"""An environment that takes longer to make is proven by a single instance."""
+
 Factory = Callable[[], Environment]
+Level = Literal["full", "light", "none"]
 
 
 class Purity(Enum):
@@ -46,13 +61,18 @@ class Finding:
         purity: the finding.
         message: one line for the user; empty if there is nothing to say.
         cost: seconds that making the environment anew adds to every task; 0 if it is reused.
-        digest: of the episodes that a fresh instance played, to compare with those of another process.
+        digest: of the episodes that a fresh instance played, to compare with those of another process; empty without a
+            proof.
+        seconds: that making it took.
+        at_once: how many episodes were played at once; None for all.
     """
 
     purity: Purity
     message: str = ""
     cost: float = 0.0
     digest: str = ""
+    seconds: float = 0.0
+    at_once: int | None = None
 
     @property
     def reproducible(self) -> bool:
@@ -61,57 +81,121 @@ class Finding:
 
 
 def prove(
-    make: Factory, *, episodes: int = EPISODES, steps: int = STEPS, task_episodes: int | None = None
+    make: Factory,
+    *,
+    level: Level = "full",
+    episodes: int = EPISODES,
+    steps: int = STEPS,
+    task_episodes: int | None = None,
+    instances: int | None = None,
 ) -> tuple[Environment, Finding]:
     """Make an environment that is safe to reuse for task after task, and say what was found.
 
+    There is never more than one of them at a time. It plays with as few instances as `instances` says, and with one
+    if making that takes long.
+
     Args:
         make: makes a fresh environment.
+        level: how much is looked at, as `environment.proof` has it.
         episodes: K of the proof's tasks.
         steps: the proof plays no further.
         task_episodes: K of the tasks to come, for which the cost of making it anew is measured where it must be.
+        instances: L, how many episodes may be played at once; None for all.
 
     Returns:
         An environment to play tasks with, and the finding.
     """
+    progress.tell("making the environment")
+    began = time.monotonic()
     used = make()
+    seconds = time.monotonic() - began
+    if level == "none":
+        told = f"environment {used.spec.name!r} was not proven to repeat itself (environment.proof is none)"
+        return used, Finding(Purity.PURE, told, seconds=seconds)
+    limits = [limit for limit in (instances, used.spec.instances) if limit is not None]
+    at_once = 1 if seconds > SLOW_SECONDS else min(limits, default=None)
+    count = min(task_episodes or episodes, instances or task_episodes or episodes)
     name = used.spec.name
-    first = digest(used, SEED, episodes, steps)
-    digest(used, SEED + 1, episodes + 1, min(steps, 3))  # something else, broken off in the middle
-    again = digest(used, SEED, episodes, steps)
-    reused_as_fresh = again == first and len({_beginning(used, number, episodes) for number in range(BEGINNINGS)}) == 1
-    used.close()
-    environment = make()
-    fresh = digest(environment, SEED, episodes, steps)
-    if fresh != first:
+    try:
+        used_digest, reused_as_fresh = _reuse(used, episodes, steps, at_once)
+        if level == "full":
+            used.close()
+            progress.tell(f"making a fresh environment to compare with, {seconds:.1f} s")
+            used = make()
+            fresh_differs = digest(used, SEED, episodes, steps, at_once) != used_digest
+        else:
+            fresh_differs = False
+    except BaseException as error:
+        used.close()
+        fault = blame(error, f"environment {name!r}, when it was tried before the first task")
+        raise fault from fault.__cause__
+    environment, found = _conclude(make, used, used_digest, reused_as_fresh, fresh_differs, level, seconds, count)
+    return environment, replace(found, at_once=at_once)
+
+
+def _reuse(used: Environment, episodes: int, steps: int, at_once: int | None) -> tuple[str, bool]:
+    """What a fresh environment plays, and whether it plays that again after it was used."""
+    progress.tell("playing it, fresh and used")
+    first = digest(used, SEED, episodes, steps, at_once)
+    digest(used, SEED + 1, episodes + 1, min(steps, 3), at_once)  # something else, broken off in the middle
+    again = digest(used, SEED, episodes, steps, at_once)
+    if again != first:
+        return first, False
+    beginnings = {_beginning(used, number, episodes, at_once) for number in range(BEGINNINGS)}
+    return first, len(beginnings) == 1
+
+
+def _conclude(
+    make: Factory,
+    environment: Environment,
+    found: str,
+    reused_as_fresh: bool,
+    fresh_differs: bool,
+    level: Level,
+    seconds: float,
+    task_episodes: int,
+) -> tuple[Environment, Finding]:
+    name = environment.spec.name
+    if fresh_differs:
         return environment, Finding(
             Purity.NOT_REPRODUCIBLE,
             f"environment {name!r} is not reproducible: two fresh instances differ for the same seed; runs with it "
             "cannot be repeated or audited. Remedy: let it draw only from the seed given to reset",
-            digest=first,
+            digest=found,
+            seconds=seconds,
         )
     if not reused_as_fresh:
-        count = episodes if task_episodes is None else task_episodes
-        _seconds(environment, count)  # the first time, it may have to make room for so many
-        reused = _seconds(environment, count)
-        renewed = Fresh(make, environment)
-        cost = max(0.0, _seconds(renewed, count) - reused)
+        cost = seconds * task_episodes
+        renewed: Environment = Fresh(make, environment)
+        if seconds <= SLOW_SECONDS:
+            _seconds(environment, task_episodes)  # the first time, it may have to make room for so many
+            reused = _seconds(environment, task_episodes)
+            cost = max(0.0, _seconds(renewed, task_episodes) - reused)
         return renewed, Finding(
             Purity.FRESH_ONLY,
             f"environment {name!r} keeps something from one task to the next, so it is made anew for every task, which "
-            f"costs about {1000 * cost:.0f} ms for a task of {count} episodes. Remedy: let reset put everything back",
+            f"costs about {1000 * cost:.0f} ms for a task of {task_episodes} episodes. Remedy: let reset put "
+            "everything back",
             cost,
-            first,
+            found,
+            seconds,
         )
-    return environment, Finding(Purity.PURE, digest=first)
+    told = ""
+    if level == "light":
+        told = (
+            f"environment {name!r} repeats itself; whether a fresh instance plays as a used one was not looked at "
+            "(environment.proof is light)"
+        )
+    return environment, Finding(Purity.PURE, told, digest=found, seconds=seconds)
 
 
-def _beginning(environment: Environment, number: int, episodes: int) -> str:
+def _beginning(environment: Environment, number: int, episodes: int, at_once: int | None) -> str:
     """How the proof's episodes begin after the `number`th of some other tasks, broken off after a step."""
+    progress.tell(f"beginning it anew, {number + 1} of {BEGINNINGS}")
     # A seed on which the environment raises fails its own task when it is played, not the proof.
     with suppress(Exception):
-        digest(environment, SEED + 2 + number, episodes, 1)
-    return digest(environment, SEED, episodes, 0)
+        digest(environment, SEED + 2 + number, episodes, 1, at_once)
+    return digest(environment, SEED, episodes, 0, at_once)
 
 
 def _seconds(environment: Environment, episodes: int) -> float:
@@ -128,6 +212,11 @@ class Fresh:
         self._make = make
         self._environment = first
         self._spec = first.spec
+
+    @property
+    def inside(self) -> Environment:
+        """The environment of now."""
+        return self._environment
 
     @property
     def spec(self) -> EnvironmentSpec:
@@ -153,15 +242,29 @@ class Fresh:
         self._environment.close()
 
 
-def digest(environment: Environment, seed: int, episodes: int, steps: int) -> str:
-    """SHA-256 of everything that K episodes with random actions show, up to `steps` steps."""
-    spec = environment.spec
-    draw = np.random.default_rng(seed + 2)
-    frame = environment.reset(episodes, np.random.default_rng(seed))
+def digest(environment: Environment, seed: int, episodes: int, steps: int, instances: int | None = None) -> str:
+    """SHA-256 of everything that K episodes with random actions show, up to `steps` steps, `instances` at once."""
+    draw, generator = np.random.default_rng(seed + 2), np.random.default_rng(seed)
     seen = hashlib.sha256()
+    at_once = min(instances or episodes, episodes)
+    for first in range(0, episodes, at_once):
+        _play(environment, min(at_once, episodes - first), generator, draw, steps, seen)
+    return seen.hexdigest()
+
+
+def _play(
+    environment: Environment,
+    episodes: int,
+    generator: np.random.Generator,
+    draw: np.random.Generator,
+    steps: int,
+    seen: hashlib._Hash,
+) -> None:
+    frame = environment.reset(episodes, generator)
     _absorb(seen, frame)
-    for _ in range(steps):
-        outcome = environment.step(random_actions(spec, frame, draw))
+    for step in range(steps):
+        progress.tell(f"playing, step {step}")
+        outcome = environment.step(random_actions(environment.spec, frame, draw))
         frame = outcome.frame
         for array in (
             outcome.rewards, outcome.team_rewards, outcome.terminated, outcome.truncated, outcome.over
@@ -172,7 +275,6 @@ def digest(environment: Environment, seed: int, episodes: int, steps: int) -> st
         _absorb(seen, frame)
         if outcome.over.all():
             break
-    return seen.hexdigest()
 
 
 def _absorb(seen: hashlib._Hash, frame: Frame) -> None:
@@ -191,8 +293,8 @@ def random_actions(spec: EnvironmentSpec, frame: Frame, draw: np.random.Generato
     if not spec.discrete:
         actions = np.zeros(chance.shape, np.float32)
         for i, agent in enumerate(spec.agents):
-            low, high = np.array(agent.bounds).T
-            actions[:, i, : len(low)] = low + (high - low) * chance[:, i, : len(low)]
+            for component, bounds in enumerate(agent.bounds):
+                actions[:, i, component] = _anywhere(bounds, chance[:, i, component])
         actions[~frame.present] = 0.0
         return actions
     choices = np.zeros(chance.shape, np.int32)
@@ -206,6 +308,18 @@ def random_actions(spec: EnvironmentSpec, frame: Frame, draw: np.random.Generato
             start += count
     choices[~frame.present] = 0
     return choices
+
+
+def _anywhere(bounds: tuple[float, float], chance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Numbers within bounds: evenly between two, exponentially from one alone, logistically where there is none."""
+    (low, high), kind = bounds, kind_of(bounds)
+    if kind is Bounds.BOTH:
+        return low + (high - low) * chance
+    with np.errstate(divide="ignore"):
+        near, far = -np.log1p(-chance), np.log(np.maximum(chance, 1e-300))
+    if kind is Bounds.LOW:
+        return low + near
+    return high - near if kind is Bounds.HIGH else far + near
 
 
 def _choose(

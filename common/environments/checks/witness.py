@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.common.environments.interface import EnvironmentSpec, Frame, Outcome
+from chorus.common.environments.interface import EnvironmentSpec, FloatArray, Frame, ObservationArray, Outcome
 
 
 class Witness:
@@ -26,11 +27,17 @@ class Witness:
         opposed: whether the agents' rewards added up to nothing whenever anybody got one.
         largest: greatest absolute observation.
         breaches: rules broken, each with its remedy.
+        strays: agents whose observations left what their space promises, each with the first number that did.
         over: `[episode]` of the present batch.
     """
 
-    def __init__(self, spec: EnvironmentSpec) -> None:
+    def __init__(
+        self, spec: EnvironmentSpec, promises: Sequence[tuple[FloatArray, FloatArray] | None] | None = None
+    ) -> None:
+        """Watch an environment; `promises` are the least and greatest numbers of each agent's row, where it says."""
         self._spec = spec
+        self._promises = promises or [None] * len(spec.agents)
+        self.strays: dict[str, float] = {}
         self.lengths: list[int] = []
         self.unfinished = 0
         self.individual: list[float] = []
@@ -90,12 +97,23 @@ class Witness:
     def _look(self, frame: Frame, over: NDArray[np.bool_]) -> None:
         """Look at what the agents see."""
         shape = (len(over), len(self._spec.agents))
-        self._array("frame.observations", frame.observations, (*shape, self._spec.observation_size), np.float32)
+        self._array(
+            "frame.observations",
+            frame.observations,
+            (*shape, self._spec.observation_size),
+            self._spec.observation_dtype,
+        )
         self._array("frame.present", frame.present, shape, np.bool_)
         if self._spec.action_masks:
             self._array("frame.action_mask", frame.action_mask, (*shape, self._spec.choice_size), np.bool_)
         if (frame.present & over[:, None]).any():
             self._breach("somebody is present in an episode that is over", "clear frame.present when an episode ends")
+        for i, promise in enumerate(self._promises):
+            if promise is not None and self._spec.agents[i].name not in self.strays:
+                rows = frame.observations[frame.present[:, i], i, : len(promise[0])]
+                strange = (rows < promise[0]) | (rows > promise[1])
+                if strange.any():
+                    self.strays[self._spec.agents[i].name] = float(rows[strange][0])
         seen = frame.observations[frame.present]
         self._finite("an observation", seen)
         if seen.size:
@@ -132,7 +150,7 @@ class Witness:
                 "return arrays as chorus.common.environments.interface describes them",
             )
 
-    def _finite(self, what: str, array: NDArray[np.float32]) -> None:
+    def _finite(self, what: str, array: ObservationArray) -> None:
         if not np.isfinite(array).all():
             self._breach(f"{what} is NaN or infinite", "find the division by zero or the logarithm of zero behind it")
 

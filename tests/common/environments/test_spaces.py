@@ -99,7 +99,6 @@ def test_continuous_actions_keep_bounds_and_shape(dtype: Any) -> None:
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        (spaces.Box(-np.inf, np.inf, (2,)), "no bounds.*finite low and high"),
         (spaces.Box(0, 5, (2,), np.int64), "int64.*MultiDiscrete"),
         (spaces.Box(1, 1, (1,)), "nothing to choose"),
         (spaces.Text(3), "cannot take the action space"),
@@ -147,3 +146,59 @@ def test_some_allowed_action_is_allowed() -> None:
     assert coder.allowed(np.array([0, 0, 1, 0, 1])) == [2, 1]
     assert coder.allowed() == [0, 0]
     assert action_coder(spaces.Box(-1, 3, (1,)), "toy").allowed().tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("mask", "named"),
+    [
+        (np.array([0.0, -np.inf, 0.0]), "-inf"),
+        (np.array([0.0, -1e9, 0.0]), "-1000000000.0"),
+        (np.array([1, 2, 0]), "2"),
+        (np.array([1.0, np.nan, 0.0]), "nan"),
+        ([True, None, False], "None"),
+        (np.array(["1", "0", "1"]), "'1'"),
+    ],
+    ids=repr,
+)
+def test_a_mask_of_anything_but_0_and_1_is_refused_with_its_value(mask: Any, named: str) -> None:
+    with pytest.raises(EnvironmentFault, match="toy: the action mask holds") as fault:
+        write_mask(mask, np.zeros(3, np.bool_), "toy")
+    assert named in str(fault.value) and "at place" in str(fault.value)
+
+
+@pytest.mark.parametrize("value", [300, -5, 0.5, 256])
+def test_bytes_that_are_none_are_never_wrapped(value: float) -> None:
+    coder = observation_coder(spaces.Box(0, 255, (2,), np.uint8), "toy")
+    for dtype in (np.float32, np.uint8):
+        with pytest.raises(EnvironmentFault, match=f"toy: observed {value}"):
+            coder.write(np.array([1, value]), np.empty(2, dtype))
+
+
+def test_bytes_stay_bytes_where_the_row_is_of_bytes() -> None:
+    coder = observation_coder(spaces.Box(0, 255, (2, 2, 3), np.uint8), "toy")
+    picture, row = np.arange(12, dtype=np.int64).reshape(2, 2, 3), np.zeros(12, np.uint8)
+    coder.write(picture, row)
+    assert coder.raw and row.tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("space", "value", "words"),
+    [
+        (spaces.Dict({"q": spaces.Discrete(2), "x": spaces.Discrete(2)}), {"x": 1}, "lacks the part 'q'.*parts 'x'"),
+        (spaces.Dict({"q": spaces.Discrete(2)}), {}, "lacks the part 'q'"),
+        (spaces.Tuple([spaces.Discrete(2), spaces.Discrete(2)]), (1,), "lacks the part 1"),
+        (spaces.Dict({"q": spaces.Discrete(2), "x": spaces.Discrete(2)}), 3, "lacks the part 'q'.*it is 3"),
+    ],
+)
+def test_an_observation_that_lacks_a_part_says_which(space: Any, value: Any, words: str) -> None:
+    coder = observation_coder(space, "toy")
+    with pytest.raises(EnvironmentFault, match=f"toy: the observation {words}"):
+        coder.write(value, np.zeros(coder.size, np.float32))
+
+
+def test_continuous_actions_need_no_bounds() -> None:
+    low, high = np.array([-np.inf, 0, -np.inf, -1], np.float32), np.array([np.inf, np.inf, 2, 1], np.float32)
+    coder = action_coder(spaces.Box(low, high), "toy")
+    assert list(coder.bounds) == [(-np.inf, np.inf), (0, np.inf), (-np.inf, 2), (-1, 1)]
+    allowed = coder.allowed()
+    assert (allowed >= low).all() and (allowed <= high).all() and np.isfinite(allowed).all()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -173,3 +175,57 @@ def barred() -> Barred:
 def lively() -> Lively:
     """Six steps."""
     return Lively()
+
+
+class Outside(Script):
+    """Its observations leave the space that it declares, of floats, from the third step on."""
+
+    def observation_space(self, agent: str) -> Any:
+        return spaces.Box(-1, 1, (2,), np.float32)
+
+    def _view(self) -> dict[str, Any]:
+        return {name: np.full(2, 1.0 if self.now < 3 else -7.5, np.float32) for name in self.agents}
+
+
+def outside() -> Outside:
+    """Four steps."""
+    return Outside(["ab", "ab", "ab", "ab", ""], cut={4: "ab"})
+
+
+class Ending(Script):
+    """It ends its process in the third step."""
+
+    def step(self, actions: dict[str, Any]) -> tuple[Any, ...]:
+        if self.now == 2:
+            print("goodbye")
+            os._exit(0)
+        return super().step(actions)
+
+
+def ending() -> Ending:
+    """Three steps."""
+    return Ending(["a", "a", "a", "a", ""])
+
+
+def leaving() -> Script:
+    """Three steps, and it raises what ends processes in the second."""
+
+    class Leaving(Script):
+        def step(self, actions: dict[str, Any]) -> tuple[Any, ...]:
+            if self.now == 1:
+                raise SystemExit(0)
+            return super().step(actions)
+
+    return Leaving(["a", "a", "a", ""])
+
+
+def hanging() -> Script:
+    """Three steps, and the second never ends."""
+
+    class Hanging(Script):
+        def step(self, actions: dict[str, Any]) -> tuple[Any, ...]:
+            while self.now == 1:
+                time.sleep(0.05)
+            return super().step(actions)
+
+    return Hanging(["a", "a", "a", ""])

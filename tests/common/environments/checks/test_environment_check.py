@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from chorus.commands.check_env import add_arguments, check, run
-from chorus.common.environments.checks.examination import Examination, Remark, Verdict, examine
+from chorus.common.environments.checks.examination import Examination, examine
+from chorus.common.environments.checks.remark import Remark, Verdict
 from chorus.common.environments.checks.witness import Witness
 from chorus.common.environments.spread import Spread
 
@@ -204,3 +205,44 @@ def test_an_episode_longer_than_promised_is_a_breach() -> None:
     for _ in range(6):
         witness.see(environment.step(np.zeros((2, 3, 1), np.int32)))
     assert any("max_steps = 5" in breach for breach in witness.breaches)
+
+
+def test_what_leaves_its_declared_space_is_noted_with_agent_and_number() -> None:
+    examination = examine(f"{TOYS}:outside", episodes=2, seed=0, steps=50)
+    assert examination.trainable
+    assert [remark.text for remark in remarks(examination, "space")] == [
+        f"agent {name} observed -7.5, which its space does not hold; it is taken as it is" for name in "ab"
+    ]
+    assert not remarks(examine("spread", episodes=2, seed=0, steps=50), "space")
+
+
+@pytest.mark.parametrize(
+    ("toy", "words"),
+    [
+        ("ending", r"its process ended of itself \(exit code 0\); printed last:\ngoodbye"),
+        ("leaving", "it raised SystemExit: 0, which would end the process"),
+        ("hanging", r"hung: nothing moved for 2 s"),
+    ],
+)
+def test_an_environment_that_ends_its_process_or_hangs_is_told_of_and_the_exit_code_is_1(
+    toy: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    examination = check(f"{TOYS}:{toy}", episodes=2, patience=2.0)
+    (fault,) = [remark for remark in examination.remarks if remark.verdict is Verdict.FAULT]
+    assert re.search(words, fault.text), fault.text
+    assert command(f"{TOYS}:{toy}", "--patience", "2", "--json") == 1
+    assert not json.loads(capsys.readouterr().out)["trainable"]
+
+
+def test_a_light_proof_says_what_it_did_not_look_at() -> None:
+    assert "was not looked at" in remarks(check(f"{TOYS}:walk", level="light"), "reproducible")[0].text
+    assert "was not proven" in remarks(check(f"{TOYS}:walk", level="none"), "reproducible")[0].text
+    remembered = check(f"{TOYS}:walk?source=remembers", level="light")
+    assert remarks(remembered, "reuse"), "what a single instance shows is still found"
+
+
+def test_what_a_task_and_an_instance_weigh_is_told() -> None:
+    examination = examine(f"{TOYS}:walk", episodes=2, seed=0, steps=50)
+    assert remarks(examination, "task")[0].text.startswith("by default K = 96 episodes")
+    assert "an actor makes 96" in remarks(examination, "instances")[0].text
+    assert remarks(examine("spread", episodes=2, seed=0, steps=50), "instances")[0].text.startswith("one steps all")

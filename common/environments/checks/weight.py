@@ -1,0 +1,75 @@
+"""What an environment weighs: an instance of it in seconds and bytes, a task in bytes."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+from chorus.common.environments.adapters.lockstep import Lockstep
+from chorus.common.environments.checks.purity import Fresh
+from chorus.common.environments.checks.remark import Remark, Verdict
+from chorus.common.environments.interface import Environment
+from chorus.common.settings import defaults
+
+HEAVY_SECONDS = 30.0
+HEAVY_BYTES = 2 << 30
+HEAVY_TASK_BYTES = 512 << 20
+MEGABYTE = 1_000_000
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def weights(environment: Environment, seconds: float, held: int, at_once: int) -> Iterator[Remark]:
+    """What a task takes, and what its instances take.
+
+    Args:
+        environment: that was examined.
+        seconds: that making one took.
+        held: bytes by which this process grew, imports included.
+        at_once: how many instances there were then.
+    """
+    spec = environment.spec
+    size = len(spec.agents), spec.max_steps, spec.observation_bytes
+    episodes = defaults.episodes(*size)
+    tasks = defaults.tasks(*size, episodes)
+    task = episodes * defaults.episode_bytes(*size)
+    length = (
+        f"{spec.max_steps} steps" if spec.max_steps else f"{defaults.HEAVIEST_UNKNOWN_LENGTH} steps, as is assumed,"
+    )
+    text = (
+        f"by default K = {episodes} episodes, which weigh up to {task / MEGABYTE:,.1f} MB of observations at {length}"
+        f" and J = {tasks} of them an update"
+    )
+    if task > HEAVY_TASK_BYTES:
+        yield Remark(
+            "task",
+            text,
+            Verdict.NOTE,
+            "make observations smaller or episodes shorter (a wrapper that shrinks pictures, a limit of time); actor "
+            "and learner hold several times as much",
+        )
+    else:
+        yield Remark("task", text)
+    inner = environment.inside if isinstance(environment, Fresh) else environment
+    if not isinstance(inner, Lockstep):
+        yield Remark("instances", "one steps all episodes at once")
+        return
+    each = held / at_once
+    at_all = min(episodes, spec.instances or episodes)
+    text = (
+        f"making one takes {seconds:.2f} s and at most {each / MEGABYTE:,.0f} MB; an actor makes {at_all}:"
+        f" {at_all * seconds:,.1f} s, at most {at_all * each / MEGABYTE:,.0f} MB"
+    )
+    if at_all * seconds > HEAVY_SECONDS or at_all * each > HEAVY_BYTES:
+        yield Remark(
+            "instances",
+            text,
+            Verdict.NOTE,
+            "set task.instances to a few, or to 1: the episodes of a task are then played on so many, in waves",
+        )
+    else:
+        yield Remark("instances", text)
