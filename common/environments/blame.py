@@ -39,8 +39,8 @@ def made_badly(error: BaseException, spec: str) -> BaseException:
     if isinstance(error, EnvironmentFault) or _from_keyboard(error):
         return error
     fault = EnvironmentFault(
-        f"environment {spec!r}: making it raised {one_line(error)}; mend what that line says, or the settings in the spec"
-        " string"
+        f"environment {spec!r}: making it raised {one_line(error)}; mend what that line says, or the settings in"
+        " the spec string"
     )
     fault.__cause__ = error
     return fault
