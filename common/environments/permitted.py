@@ -1,30 +1,104 @@
-"""Which environments a process that is told what to play may import: the built-in adapters, and what was allowed.
+"""Which environments a process that is told what to play may import: what Chorus itself knows, and what was allowed.
 
-A spec string may name any function of any module. On the machine of the person who wrote it that is as it should be; an
-actor gets it from elsewhere, so it plays a factory of someone's own only if its own command line allows it.
+A spec string may name any function of any module, and so may the adapters' targets. On the machine of the person who
+wrote it that is as it should be; an actor gets it from elsewhere. So it plays, unasked, only the families that the
+adapters know (`known.py`) with plain settings; all else only if its own command line allows it. Names are judged as
+they would be imported, and nothing is imported to judge them.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from chorus.common.environments.address import parse
+from chorus.common.environments.address import Address, parse
+from chorus.common.environments.known import is_known
 from chorus.common.environments.registry import is_ours
 from chorus.common.errors import Refused
 
+BYTES_ALLOWED = 2**30
+"""The most that one episode of an environment may take by its settings, before anything is made."""
+
+_DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_TARGET = re.compile(r"[A-Za-z0-9_]+([./:-][A-Za-z0-9_]+)*")
+_WORD = re.compile(r"[A-Za-z0-9_-]*")
+_NAMES_CODE_OR_FILES = re.compile(r"path|file|folder|dir|module|import|entry|class|rom|url|wrapper", re.IGNORECASE)
+
 
 def permit(spec: str, allowed: Iterable[str]) -> None:
-    """See that a spec string is one of ours, or matches one of the patterns (`package.module:factory`, with * and ?).
+    """See that a spec string is one that Chorus knows, or matches one of the patterns (`package.module:factory`,
+    `pettingzoo:NAME*`, with * and ?), and that its settings ask for no absurd amount of memory.
 
     Raises:
-        Refused: it is neither.
+        Refused: it is neither, or it would take more than `BYTES_ALLOWED`.
         EnvironmentFault: it is no spec string.
     """
     address = parse(spec)
     name = f"{address.kind}:{address.target}" if address.target else address.kind
-    if not is_ours(address) and not any(fnmatchcase(name, pattern) for pattern in allowed):
+    if not any(_matches(name, address, pattern) for pattern in allowed):
+        _refuse_unknown(address, name)
+    _bound(address)
+
+
+def _refuse_unknown(address: Address, name: str) -> None:
+    """See that Chorus knows the name, and that no setting names code or a file."""
+    remedy = f"; if you trust it, start the actor with --allow-env {name!r} (or set CHORUS_ALLOW_ENV)"
+    if not _importable(address):
+        raise Refused(f"the learner asks for the environment {name!r}, which is no name that can be imported")
+    if not is_ours(address) or not is_known(address):
+        raise Refused(f"the learner asks for the environment {name!r}, which this actor may not import{remedy}")
+    for key, value in address.settings.items():
+        if _NAMES_CODE_OR_FILES.search(key) or (isinstance(value, str) and not _WORD.fullmatch(value)):
+            raise Refused(
+                f"the learner asks for the environment {name!r} with {key}={value!r}, which may name a file or a"
+                f" module of this actor's machine{remedy}"
+            )
+
+
+def _importable(address: Address) -> bool:
+    """Whether the parts are plain ASCII names: nothing relative, escaped, blank or merely looking alike."""
+    target = _TARGET if is_ours(address) else _DOTTED
+    return bool(_DOTTED.fullmatch(address.kind)) and (not address.target or bool(target.fullmatch(address.target)))
+
+
+def _matches(name: str, address: Address, pattern: str) -> bool:
+    """Whether a pattern allows the name. A wildcard never reaches through a module to what that imports
+    (`games:os.system`)."""
+    if not _importable(address):
+        return False
+    if not is_ours(address) and "." in address.target:
+        return name == pattern
+    return fnmatchcase(name, pattern)
+
+
+def _bound(address: Address) -> None:
+    """See that one episode fits into memory, counting four bytes for every agent, step and what each agent sees of each
+    other one. Of an adapted environment only the numbers are known: the two greatest are taken to multiply, and each
+    alone to count things of 64 bytes."""
+    counts = {
+        key: _magnitude(value)
+        for key, value in address.settings.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    if address.kind == "spread":
+        agents, steps = max(1.0, counts.get("agents", 3)), max(1.0, counts.get("steps", 25))
+        wanted = 4 * agents * (4 * agents) * steps
+    else:
+        second, greatest = sorted([*counts.values(), 1.0, 1.0])[-2:]
+        wanted = max(4 * second * greatest, 64 * greatest)
+    if wanted > BYTES_ALLOWED:
         raise Refused(
-            f"the learner asks for the environment {name!r}, which this actor may not import; if you trust it, start"
-            f" the actor with --allow-env {name!r} (or set CHORUS_ALLOW_ENV)"
+            f"the environment {address.spec[:200]!r} asks by its settings for about {wanted:.1e} bytes an episode, more"
+            f" than the {BYTES_ALLOWED} that an actor gives; make its numbers smaller"
         )
+
+
+def _magnitude(value: float) -> float:
+    """How much a number asks for; what is no number, or is beyond all numbers, asks for everything."""
+    try:
+        size = abs(float(value))
+    except OverflowError:
+        return math.inf
+    return math.inf if math.isnan(size) else size

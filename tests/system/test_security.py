@@ -141,3 +141,18 @@ def test_training_on_one_machine_may_be_encrypted_too(chorus: Chorus, authority:
     assert len(rows(run)) == 3
     without = chorus.start("train", "--out", chorus.folder / "other", *QUICK, *settings, *secured[:4])
     assert "could not verify the learner" in without.refused()
+
+
+def test_an_adapter_imports_no_module_that_this_actor_was_not_told_to_trust(chorus: Chorus) -> None:
+    module, trace = chorus.folder / "evilmod.py", chorus.folder / "imported-by"
+    module.write_text(
+        "import os, sys\n"
+        f"open({str(trace)!r}, 'a').write(' '.join(sys.argv[1:2]) + '\\n')\n"
+        "from mpe2.simple_spread_v3 import parallel_env\n"
+    )
+    path = {"PYTHONPATH": str(chorus.folder)}
+    _, address = chorus.learner_with(path, "run", "--env", "pettingzoo:evilmod")
+    said = chorus.actor(address, "careful", **path).refused()
+    assert "pettingzoo:evilmod" in said and "--allow-env" in said
+    assert "actor" not in trace.read_text(), "the learner itself imports it, the actor does not"
+    chorus.actor(address, "trusting", "--allow-env", "pettingzoo:evil*", **path).event("ready")

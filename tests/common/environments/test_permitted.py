@@ -1,14 +1,82 @@
 """What an actor may import when somebody else says what to play."""
 
+import sys
+
 import pytest
 
 from chorus.common.environments.permitted import permit
-from chorus.common.errors import Refused
+from chorus.common.errors import ChorusError, Refused
 
 
-@pytest.mark.parametrize("spec", ["spread?agents=3", "pettingzoo:mpe2.simple_spread_v3?N=3", "vmas:navigation"])
-def test_what_chorus_brings_with_it_is_always_permitted(spec: str) -> None:
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "spread?agents=3",
+        "pettingzoo:mpe2.simple_spread_v3?N=3&continuous_actions=true",
+        "pettingzoo:classic.connect_four_v3",
+        "pettingzoo:pettingzoo.sisl.pursuit_v4?x_size=16&y_size=16&max_cycles=500",
+        "pettingzoo:sisl/pursuit-v5",
+        "gymnasium:Foraging-8x8-2p-3f-v3",
+        "gymnasium:lbforaging:Foraging-8x8-2p-3f-v3",
+        "gymnasium:rware-tiny-2ag-v2",
+        "vmas:navigation?n_agents=3",
+    ],
+)
+def test_what_chorus_names_itself_is_always_permitted(spec: str) -> None:
     permit(spec, ())
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "pettingzoo:evilmod",
+        "pettingzoo:evilmod.simple_v1",
+        "pettingzoo:os",
+        "pettingzoo:.evilmod",  # relative
+        "pettingzoo:..sisl.pursuit_v4",
+        "pettingzoo:mpe2..evil_v1",
+        "pettingzoo:mpe2.evil.simple_v3",
+        "pettingzoo:mpe2",  # a family is not an environment
+        "pettingzoo: evilmod",
+        "pettingzoo:mpe2.simple_spread_v3 ;evil",
+        "pettingzoo:MPE2.simple_spread_v3",  # another case is another module
+        "PettingZoo:mpe2.simple_spread_v3",
+        "pettingzoo:mpе2.simple_spread_v3",  # a Cyrillic е
+        "pettıngzoo:mpe2.simple_spread_v3",
+        "pettingzoo:mpe2%2esimple_spread_v3",
+        "pettingzoo:evil%6dod",
+        "pettingzoo:evil/simple-v1",
+        "pettingzoo:sisl/../evil-v1",
+        "pettingzoo:/tmp/evil",
+        "pettingzoo:evilmod:env",
+        "gymnasium:evilmod:Foraging-8x8-2p-3f-v3",
+        "gymnasium:evilmod:Name-v0",
+        "gymnasium:Foraging-8x8-2p-3f-v3:Name-v0",
+        "gymnasium:os:Name-v0",
+        "gymnasium:.rware:rware-tiny-2ag-v2",
+        "gymnasium:rware.evil:rware-tiny-2ag-v2",
+        "gymnasium:ForagingEvil-v0",
+        "vmas:../evil",
+        "vmas:/tmp/evil",
+        "vmas:evil.navigation",
+        "vmas:navigation.py",
+        "vmas:__init__",
+        "os:system",
+        "os.path:join",
+        ".os:system",
+        "pettingzoo:atari.pong_v3?auto_rom_install_path=/etc",
+        "pettingzoo:mpe2.simple_spread_v3?render_mode=os.system",
+        "pettingzoo:mpe2.simple_spread_v3?x=%2Fetc%2Fpasswd",
+        "pettingzoo:mpe2.simple_spread_v3?x=evil:make",
+        "gymnasium:Foraging-8x8-2p-3f-v3?entry_point=evilmod",
+        "vmas:navigation?wrapper=evilmod",
+    ],
+)
+def test_no_other_name_gets_past_the_list_and_nothing_is_imported_to_see_it(spec: str) -> None:
+    before = set(sys.modules)
+    with pytest.raises(Refused):
+        permit(spec, ())
+    assert set(sys.modules) == before
 
 
 @pytest.mark.parametrize(
@@ -20,11 +88,44 @@ def test_what_chorus_brings_with_it_is_always_permitted(spec: str) -> None:
         ("games.chess:make", ("games.chess",), False),
         ("os:system", ("games.*",), False),
         ("gamesX.chess:make", ("games.*",), False),
+        ("games.chess:os.system", ("games.*",), False),
+        ("games.chess:Board.make", ("games.chess:Board.make",), True),
+        ("games.%63hess:make", ("games.*",), False),
+        ("pettingzoo:evilmod", ("pettingzoo:evil*",), True),
+        ("pettingzoo:evilmod", ("evilmod*",), False),
+        ("pettingzoo:evilmod", ("pettingzoo:Evil*",), False),
+        ("pettingzoo:/tmp/evil", ("pettingzoo:*",), False),
+        ("gymnasium:mine:Name-v0", ("gymnasium:mine:*",), True),
     ],
 )
-def test_a_factory_of_ones_own_must_be_allowed(spec: str, allowed: tuple[str, ...], permitted: bool) -> None:
+def test_anything_else_must_be_allowed(spec: str, allowed: tuple[str, ...], permitted: bool) -> None:
     if permitted:
         permit(spec, allowed)
     else:
-        with pytest.raises(Refused, match="--allow-env"):
+        with pytest.raises(Refused):
+            permit(spec, allowed)
+
+
+def test_a_refusal_names_the_flag_to_give() -> None:
+    with pytest.raises(Refused, match=r"--allow-env 'pettingzoo:evilmod'"):
+        permit("pettingzoo:evilmod", ())
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "spread?agents=100000000",
+        "spread?steps=1000000000",
+        "spread?agents=20000",
+        "spread?agents=1e99",
+        "pettingzoo:mpe2.simple_spread_v3?N=100000000",
+        "pettingzoo:mpe2.simple_spread_v3?N=1000000&max_cycles=1000000",
+        "pettingzoo:mpe2.simple_spread_v3?N=nan",
+        "vmas:navigation?n_agents=inf",
+        f"spread?agents=1{'0' * 400}",
+    ],
+)
+def test_settings_that_ask_for_absurd_memory_are_refused_before_anything_is_made(spec: str) -> None:
+    for allowed in ((), ("*",)):
+        with pytest.raises(ChorusError, match="bytes"):
             permit(spec, allowed)
