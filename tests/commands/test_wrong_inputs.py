@@ -18,7 +18,7 @@ from chorus.commands.faults import CODES
 from chorus.commands.parser import main
 from chorus.common.process import logs
 
-FILES = {
+FILES: dict[str, str | bytes] = {
     "tabs.yaml": "loss:\n\tentropy: 0.1\n",
     "twice.yaml": "seed: 1\nloss:\n  entropy: 0.1\nseed: 2\n",
     "twice_inside.yaml": "loss:\n  entropy: 0.1\n  entropy: 0.2\n",
