@@ -34,10 +34,14 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "ids": {"sharing": {"mode": "all_with_id"}},
     "normalised": {"network": {"channels": [], "encoder": 6, "lstm": 5, "normalise_observations": True}},
     "no memory": {"network": {"channels": [3], "encoder": 6, "memory": "none"}},
+    "gru": {"network": {"encoder": [6, 7], "memory": "gru", "lstm": 5, "activation": "elu"}},
+    "two layers": {"network": {"lstm": 5, "layers": 2, "layer_norm": True, "activation": "silu"}},
+    "two grus": {"network": {"memory": "gru", "lstm": 5, "layers": 2, "kernel": [5, 3], "stride": [1, 2]}},
+    "forgetful": {"network": {"memory": "none", "lstm": 5, "layers": 2, "layer_norm": True, "activation": "tanh"}},
     "own value": {"loss": {"baseline": "value"}, "value": {"network": "own"}},
 }
 STEPS, ROWS = 6, 9
-MEMORY = ("hidden", "cell")
+MEMORY = ("hidden", "cell", "hidden1", "cell1")
 
 
 def run_onnx(path: Path) -> Any:
