@@ -245,7 +245,7 @@ def _lstm(graph: Graph[V], own: dict[str, V], name: str, width: int, rows: V, st
 
 
 def _gru(graph: Graph[V], own: dict[str, V], name: str, width: int, rows: V, states: dict[str, V]) -> dict[str, V]:
-    """`r, z = sigmoid(.)`, `n = tanh(W_n x + b_n + r (U_n h + b_hh))`, `h' = n + z (h - n)`, in torch's order r, z, n."""
+    """`r, z = sigmoid(.)`, `n = tanh(W_n x + b_n + r (U_n h + b_hh))`, `h' = n + z (h - n)`, gates in that order."""
     hidden = states["hidden"]
     read = graph.linear(rows, own[f"{name}.weight_ih"], own[f"{name}.bias"])
     kept = graph.linear(hidden, own[f"{name}.weight_hh"], None)
