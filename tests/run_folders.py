@@ -21,7 +21,7 @@ def write_run(path: Path, environment: str | EnvironmentSpec, **sections: Any) -
         made.close()
     else:
         spec = environment
-    config = configuration.resolve(settings(environment={"spec": spec.name}, **sections), spec)
+    config = configuration.resolve(settings(environment={"spec": spec.name}, **{"updates": 400} | sections), spec)
     folder = RunFolder(path)
     try:
         folder.begin(config, fingerprint(spec.package))

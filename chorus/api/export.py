@@ -14,7 +14,7 @@ from chorus.runs.weights import environment_spec, newest_policy
 
 FORMATS = {
     # format: the module that writes it, how its files are called, what to install for it
-    "onnx": ("chorus.formats.onnx", ".onnx", "onnx"),
+    "onnx": ("chorus.formats.onnx", ".onnx", "'chorus-marl[onnx]'"),
     "torchscript": ("chorus.formats.torchscript", ".pt", "torch"),
     "safetensors": ("chorus.formats.safetensors", ".safetensors", "safetensors"),
 }
@@ -30,8 +30,9 @@ def export(
     """Write one policy of a run as a file that acts without Chorus.
 
     The memory is passed in and out, zeros at the start of an agent's life: `observation` float32 `[rows, observation]`
-    (flattened), `hidden` and `cell` float32 `[rows, unit]` if the policy has an LSTM, and `agent` int64 `[rows]`, the
-    place among its agents, if it sees agent ids. Out come `logits` `[rows, choice]`, components one after the other, or
+    (flattened), `hidden` and `cell` float32 `[rows, unit]` if the policy has an LSTM (a GRU has `hidden` alone, further
+    layers `hidden1` and so on), and `agent` int64 `[rows]`, the place among its agents, if it sees agent ids. Out come
+    `logits` `[rows, choice]`, components one after the other, or
     for continuous actions `mean` `[rows, component]` and `log_std` `[component]`, before the squash into the bounds;
     and `next_hidden`, `next_cell`. The file's own metadata names them all with their shapes.
 
@@ -61,7 +62,9 @@ def export(
     try:
         writer = importlib.import_module(module)
     except ModuleNotFoundError as fault:
-        raise ChorusError(f"export: {format} needs {package}, which is not installed; pip install {package}") from fault
+        raise ChorusError(
+            f"export: {format} needs {fault.name}, which is not installed; pip install {package}"
+        ) from fault
     path.parent.mkdir(parents=True, exist_ok=True)
     writer.write(model, path)
     return path

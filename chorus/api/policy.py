@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 State = dict[str, FloatArray]
 """The memory of every agent by name: `hidden` and `cell` of an LSTM, each float32 `[agent, unit]` for one team or
-`[team, agent, unit]` for many; empty for a policy without memory."""
+`[team, agent, unit]` for many. A GRU has `hidden` alone, further layers have `hidden1` and so on, a network
+of one's own has `state`; a policy without memory has nothing."""
 
 
 def load(run: str | os.PathLike[str], *, seed: int | None = None) -> Policy:

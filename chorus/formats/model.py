@@ -2,7 +2,7 @@
 
     (observation [, agent] [, hidden, cell]) -> (logits, or mean and log_std [, next_hidden, next_cell])
 
-Normalisation, convolutions and the one-hot agent id are inside. The network is that of `common/policy/layout.py`;
+Normalisation, convolutions and the one-hot agent id are inside. The network is that of `common/policy/trunk.py`;
 `forward` describes it in a few operations (`Graph`), which each format writes in its own way.
 """
 
@@ -19,21 +19,22 @@ import numpy as np
 from chorus.common.environments.interface import EnvironmentSpec, FloatArray
 from chorus.common.errors import ChorusError
 from chorus.common.policy.sharing import PolicySpec
-from chorus.common.policy.trunk import convolution_sizes
+from chorus.common.policy.trunk import convolution_sizes, is_picture, memory_names, numbered
 from chorus.common.policy.weights import Tensors
+from chorus.common.settings.config import NetworkConfig
 
 V = TypeVar("V")
 
 FORMAT = "chorus-policy-1"
-KERNEL, STRIDE = 3, 2
-"""Of the convolutions that are known here."""
 ROWS = "rows"
 """What shapes call their first axis: any number of agents, of one team or of many."""
+STATES = {"lstm": ("hidden", "cell"), "gru": ("hidden",), "none": ()}
+"""What a layer of memory carries from step to step; further layers are numbered: `hidden1`, `cell1`."""
 LEARNING_ONLY = ("advantage", "credit", "reward", "observation")
 """Tensors of a version that acting does not need; those under `value.` beside them."""
 KNOWN = re.compile(
-    r"observation\.(mean|scale)|(convolution\d+|encoder|memory|head)\.(weight|bias)"
-    r"|lstm\.(weight_ih|weight_hh|bias)|log_std"
+    r"observation\.(mean|scale)|(convolution|encoder|memory|head)\d*\.(weight|bias)"
+    r"|(lstm|gru)\d*\.(weight_ih|weight_hh|bias|bias_hh)|(encoder|memory|lstm|gru)\d*\.norm\.(weight|bias)|log_std"
 )
 """The tensors that `forward` has a use for."""
 
@@ -47,8 +48,14 @@ class Graph(Protocol[V]):
     def linear(self, rows: V, weight: V, bias: V | None) -> V:
         """`rows weight^T + bias`, or without bias."""
 
+    def normalise(self, rows: V, weight: V, bias: V) -> V:
+        """Layer normalisation over each row's numbers, as `torch.nn.LayerNorm` does it."""
+
     def relu(self, rows: V) -> V:
         """`max(0, .)`."""
+
+    def elu(self, rows: V) -> V:
+        """`.` above 0, `exp(.) - 1` below."""
 
     def sigmoid(self, rows: V) -> V:
         """`1 / (1 + exp(-.))`."""
@@ -77,8 +84,8 @@ class Graph(Protocol[V]):
     def pictures(self, rows: V, shape: tuple[int, ...]) -> V:
         """Rows laid out height, width, channel as pictures `[row, channel, height, width]`."""
 
-    def convolve(self, pictures: V, kernels: V, bias: V) -> V:
-        """3 x 3 at every second place (`common/policy/layout.py`), padded by 1; kernels `[filter, channel, 3, 3]`."""
+    def convolve(self, pictures: V, kernels: V, bias: V, stride: int, margin: int) -> V:
+        """Padded by `margin` on every side; kernels `[filter, channel, side, side]`."""
 
     def flat(self, pictures: V, size: int) -> V:
         """Pictures as rows again, `size` numbers laid out height, width, channel."""
@@ -100,7 +107,7 @@ class Model:
     Attributes:
         tensors: float32, by name without the policy's.
         observation_shape: of one observation before it is flattened.
-        flat_size: numbers that the convolutions make of a picture; 0 without them.
+        network: how the trunk is built.
         agents: how many agents its one-hot id tells apart; 0 without one.
         inputs: in order.
         outputs: in order.
@@ -109,7 +116,7 @@ class Model:
 
     tensors: Tensors
     observation_shape: tuple[int, ...]
-    flat_size: int
+    network: NetworkConfig
     agents: int
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
@@ -129,14 +136,6 @@ def describe(spec: PolicySpec, environment: EnvironmentSpec, tensors: Tensors, v
             f"policy {spec.name!r} cannot be exported: its network has parts that no format here knows:"
             f" {', '.join(unknown)}"
         )
-    network = spec.network
-    if network.activation != "relu" or any(size != (KERNEL, STRIDE) for size in network.convolutions):
-        raise ChorusError(
-            f"policy {spec.name!r} cannot be exported: its network has network.activation {network.activation} and"
-            f" network.kernel and stride {list(network.convolutions)}; only relu, {KERNEL} and {STRIDE} are known here"
-        )
-    recurrent = "lstm.bias" in own
-    width = own["lstm.weight_hh"].shape[1] if recurrent else 0
     agent = spec.agent
     inputs = [Value("observation", "float32", (ROWS, agent.observation_size))]
     if spec.identified:
@@ -144,9 +143,10 @@ def describe(spec: PolicySpec, environment: EnvironmentSpec, tensors: Tensors, v
     outputs = [Value("logits" if agent.choices else "mean", "float32", (ROWS, spec.output_size))]
     if agent.bounds:
         outputs.append(Value("log_std", "float32", (len(agent.bounds),)))
-    if recurrent:
-        inputs += [Value(name, "float32", (ROWS, width)) for name in ("hidden", "cell")]
-        outputs += [Value(f"next_{name}", "float32", (ROWS, width)) for name in ("hidden", "cell")]
+    width = spec.network.memory_width
+    names = [numbered(part, n) for n in range(spec.network.layers) for part in STATES[spec.network.memory]]
+    inputs += [Value(name, "float32", (ROWS, width)) for name in names]
+    outputs += [Value(f"next_{name}", "float32", (ROWS, width)) for name in names]
     about = {
         "format": FORMAT,
         "environment": environment.name,
@@ -162,7 +162,7 @@ def describe(spec: PolicySpec, environment: EnvironmentSpec, tensors: Tensors, v
     return Model(
         own,
         agent.observation_shape,
-        prod(convolution_sizes(agent.observation_shape, network)[-1]) if "convolution0.weight" in own else 0,
+        spec.network,
         len(spec.agents) if spec.identified else 0,
         tuple(inputs),
         tuple(outputs),
@@ -173,62 +173,98 @@ def describe(spec: PolicySpec, environment: EnvironmentSpec, tensors: Tensors, v
 def forward(graph: Graph[V], model: Model, inputs: dict[str, V]) -> dict[str, V]:
     """The network, from inputs to outputs by name."""
     own = {name: graph.weight(name, values) for name, values in weights(model).items()}
-
-    def linear(name: str, rows: V) -> V:
-        return graph.linear(rows, own[f"{name}.weight"], own[f"{name}.bias"])
-
     rows = inputs["observation"]
     if "observation.mean" in own:
         rows = graph.multiply(graph.subtract(rows, own["observation.mean"]), own["observation.scale"])
-    if "convolution0.weight" in own:
+    if is_picture(model.observation_shape, model.network):
         rows = _seen(graph, model, own, rows)
     if model.agents:
         rows = graph.join(rows, graph.pick(own["identity"], inputs["agent"]))
-    encoded = graph.relu(linear("encoder", rows))
-    memory: dict[str, V] = {}
-    if "lstm.bias" in own:
-        hidden, memory = _lstm(graph, model, own, encoded, inputs)
-    else:
-        hidden = graph.relu(linear("memory", encoded))
-    said = linear("head", hidden)
+    for number in range(len(model.network.encoder_widths)):
+        rows = _layer(graph, model, own, numbered("encoder", number), rows)
+    following: dict[str, V] = {}
+    for number, name in enumerate(memory_names(model.network)):
+        if model.network.memory == "none":
+            rows = _layer(graph, model, own, name, rows)
+            continue
+        states = {part: inputs[numbered(part, number)] for part in STATES[model.network.memory]}
+        step = _lstm if model.network.memory == "lstm" else _gru
+        states = step(graph, own, name, model.network.memory_width, rows, states)
+        following |= {f"next_{numbered(part, number)}": state for part, state in states.items()}
+        rows = _normalised(graph, own, name, states["hidden"])
+    said = graph.linear(rows, own["head.weight"], own["head.bias"])
     if "log_std" in own:
-        return {"mean": said, "log_std": own["log_std"], **memory}
-    return {"logits": said, **memory}
+        return {"mean": said, "log_std": own["log_std"], **following}
+    return {"logits": said, **following}
 
 
 def weights(model: Model) -> Tensors:
-    """The tensors as `forward` takes them: kernels `[filter, channel, 3, 3]`, agent ids as a unit matrix."""
+    """The tensors as `forward` takes them: kernels `[filter, channel, side, side]`, agent ids as a unit matrix."""
     taken = dict(model.tensors)
-    for name, values in model.tensors.items():
-        if name.startswith("convolution") and name.endswith(".weight"):
-            taken[name] = np.ascontiguousarray(values.reshape(len(values), KERNEL, KERNEL, -1).transpose(0, 3, 1, 2))
+    for number, (side, _) in enumerate(model.network.convolutions):
+        name = f"convolution{number}.weight"
+        if name in taken:
+            taken[name] = np.ascontiguousarray(
+                taken[name].reshape(len(taken[name]), side, side, -1).transpose(0, 3, 1, 2)
+            )
     if model.agents:
         taken["identity"] = np.eye(model.agents, dtype=np.float32)
     return taken
 
 
-def _lstm(graph: Graph[V], model: Model, own: dict[str, V], encoded: V, inputs: dict[str, V]) -> tuple[V, dict[str, V]]:
+def _layer(graph: Graph[V], model: Model, own: dict[str, V], name: str, rows: V) -> V:
+    """Linear, normalised if there is a norm, then the activation."""
+    rows = graph.linear(rows, own[f"{name}.weight"], own[f"{name}.bias"])
+    return _activated(graph, model, _normalised(graph, own, name, rows))
+
+
+def _normalised(graph: Graph[V], own: dict[str, V], name: str, rows: V) -> V:
+    if f"{name}.norm.weight" not in own:
+        return rows
+    return graph.normalise(rows, own[f"{name}.norm.weight"], own[f"{name}.norm.bias"])
+
+
+def _activated(graph: Graph[V], model: Model, rows: V) -> V:
+    kind = model.network.activation
+    if kind == "silu":
+        return graph.multiply(rows, graph.sigmoid(rows))
+    activate = {"relu": graph.relu, "tanh": graph.tanh, "elu": graph.elu}[kind]
+    return activate(rows)
+
+
+def _lstm(graph: Graph[V], own: dict[str, V], name: str, width: int, rows: V, states: dict[str, V]) -> dict[str, V]:
     """`i, f, o = sigmoid(.)`, `g = tanh(.)`, `c' = f c + i g`, `h' = o tanh(c')`, gates in torch's order i, f, g, o."""
-    width = model.tensors["lstm.weight_hh"].shape[1]
     gates = graph.add(
-        graph.linear(encoded, own["lstm.weight_ih"], own["lstm.bias"]),
-        graph.linear(inputs["hidden"], own["lstm.weight_hh"], None),
+        graph.linear(rows, own[f"{name}.weight_ih"], own[f"{name}.bias"]),
+        graph.linear(states["hidden"], own[f"{name}.weight_hh"], None),
     )
     i, f, g, o = (graph.columns(gates, start, start + width) for start in range(0, 4 * width, width))
-    kept = graph.multiply(graph.sigmoid(f), inputs["cell"])
+    kept = graph.multiply(graph.sigmoid(f), states["cell"])
     cell = graph.add(kept, graph.multiply(graph.sigmoid(i), graph.tanh(g)))
-    hidden = graph.multiply(graph.sigmoid(o), graph.tanh(cell))
-    return hidden, {"next_hidden": hidden, "next_cell": cell}
+    return {"hidden": graph.multiply(graph.sigmoid(o), graph.tanh(cell)), "cell": cell}
+
+
+def _gru(graph: Graph[V], own: dict[str, V], name: str, width: int, rows: V, states: dict[str, V]) -> dict[str, V]:
+    """`r, z = sigmoid(.)`, `n = tanh(W_n x + b_n + r (U_n h + b_hh))`, `h' = n + z (h - n)`, gates in that order."""
+    hidden = states["hidden"]
+    read = graph.linear(rows, own[f"{name}.weight_ih"], own[f"{name}.bias"])
+    kept = graph.linear(hidden, own[f"{name}.weight_hh"], None)
+    r, z = (
+        graph.sigmoid(graph.add(graph.columns(read, start, start + width), graph.columns(kept, start, start + width)))
+        for start in (0, width)
+    )
+    inner = graph.add(graph.columns(kept, 2 * width, 3 * width), own[f"{name}.bias_hh"])
+    candidate = graph.tanh(graph.add(graph.columns(read, 2 * width, 3 * width), graph.multiply(r, inner)))
+    return {"hidden": graph.add(candidate, graph.multiply(z, graph.subtract(hidden, candidate)))}
 
 
 def _seen(graph: Graph[V], model: Model, own: dict[str, V], rows: V) -> V:
-    """The convolutions, each followed by a rectifier."""
+    """The convolutions, each followed by the activation."""
     pictures = graph.pictures(rows, model.observation_shape)
-    names = sorted(name for name in own if re.fullmatch(r"convolution\d+\.weight", name))
-    for name in names:
-        bias = own[name.replace("weight", "bias")]
-        pictures = graph.relu(graph.convolve(pictures, own[name], bias))
-    return graph.flat(pictures, model.flat_size)
+    for number, (side, stride) in enumerate(model.network.convolutions):
+        kernels, bias = own[f"convolution{number}.weight"], own[f"convolution{number}.bias"]
+        pictures = _activated(graph, model, graph.convolve(pictures, kernels, bias, stride, side // 2))
+    return graph.flat(pictures, prod(convolution_sizes(model.observation_shape, model.network)[-1]))
 
 
 def _own(spec: PolicySpec, tensors: Tensors) -> Tensors:

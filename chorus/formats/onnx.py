@@ -10,7 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from chorus.common.environments.interface import FloatArray
-from chorus.formats.model import STRIDE, Model, Value, forward
+from chorus.common.policy.trunk import NORM_EPSILON
+from chorus.formats.model import Model, Value, forward
 
 OPSET = 17
 IR_VERSION = 8
@@ -63,6 +64,12 @@ class _Nodes:
     def linear(self, rows: str, weight: str, bias: str | None) -> str:
         return self.node("Gemm", [rows, weight] if bias is None else [rows, weight, bias], transB=1)
 
+    def normalise(self, rows: str, weight: str, bias: str) -> str:
+        return self.node("LayerNormalization", [rows, weight, bias], axis=1, epsilon=NORM_EPSILON)
+
+    def elu(self, rows: str) -> str:
+        return self.node("Elu", [rows])
+
     def relu(self, rows: str) -> str:
         return self.node("Relu", [rows])
 
@@ -94,8 +101,8 @@ class _Nodes:
         shaped = self.node("Reshape", [rows, self._numbers([-1, *shape])])
         return self.node("Transpose", [shaped], perm=[0, 3, 1, 2])
 
-    def convolve(self, pictures: str, kernels: str, bias: str) -> str:
-        return self.node("Conv", [pictures, kernels, bias], strides=[STRIDE, STRIDE], pads=[1, 1, 1, 1])
+    def convolve(self, pictures: str, kernels: str, bias: str, stride: int, margin: int) -> str:
+        return self.node("Conv", [pictures, kernels, bias], strides=[stride] * 2, pads=[margin] * 4)
 
     def flat(self, pictures: str, size: int) -> str:
         channels_last = self.node("Transpose", [pictures], perm=[0, 2, 3, 1])

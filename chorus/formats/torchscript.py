@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from chorus.common.environments.interface import FloatArray
-from chorus.formats.model import STRIDE, Model, forward, weights
+from chorus.common.policy.trunk import NORM_EPSILON
+from chorus.formats.model import Model, forward, weights
 
 ABOUT = "chorus.json"
 """The extra file inside that holds the metadata: one JSON object."""
@@ -57,6 +58,12 @@ class _Operations:
     def linear(self, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return torch.nn.functional.linear(rows, weight, bias)
 
+    def normalise(self, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return torch.nn.functional.layer_norm(rows, weight.shape, weight, bias, NORM_EPSILON)
+
+    def elu(self, rows: Tensor) -> Tensor:
+        return torch.nn.functional.elu(rows)
+
     def relu(self, rows: Tensor) -> Tensor:
         return torch.relu(rows)
 
@@ -87,8 +94,8 @@ class _Operations:
     def pictures(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
         return rows.reshape(-1, *shape).permute(0, 3, 1, 2)
 
-    def convolve(self, pictures: Tensor, kernels: Tensor, bias: Tensor) -> Tensor:
-        return torch.nn.functional.conv2d(pictures, kernels, bias, STRIDE, 1)
+    def convolve(self, pictures: Tensor, kernels: Tensor, bias: Tensor, stride: int, margin: int) -> Tensor:
+        return torch.nn.functional.conv2d(pictures, kernels, bias, stride, margin)
 
     def flat(self, pictures: Tensor, size: int) -> Tensor:
         return pictures.permute(0, 2, 3, 1).reshape(-1, size)
