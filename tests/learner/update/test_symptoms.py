@@ -11,8 +11,8 @@ import pytest
 from chorus.common.policy.weights import PolicyVersion, make
 from chorus.common.settings.config import check
 from chorus.learner.update.episode_totals import EpisodeTotals
+from chorus.learner.update.report import UpdateReport
 from chorus.learner.update.symptoms import STILL_UPDATES, Symptoms
-from chorus.learner.update.training import UpdateReport
 
 FIGURES = dict.fromkeys(UpdateReport.__dataclass_fields__, 0.0)
 REPORT = UpdateReport(**(FIGURES | {"update": 0, "version": 1, "totals": EpisodeTotals(1, 1, 1, 0.0, 0.0)}))  # type: ignore[arg-type]
