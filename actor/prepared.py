@@ -50,14 +50,14 @@ class Prepared:
         )
         if finding.message:
             log.warning("purity", extra={"finding": finding.message})
-        policies = divide(environment.spec, config.sharing)
+        policies = divide(environment.spec, config.sharing, config.network)
         players = {
             Purpose.TRAINING: Player(environment, policies, config.seed, instances=config.instances),
             Purpose.EVALUATION: Player(
                 environment, policies, config.seed, greedy=config.evaluate.greedy, instances=config.instances
             ),
         }
-        print_of = fingerprint(environment.spec.package)
+        print_of = fingerprint(environment.spec.package, config.network.module)
         return Prepared(config, environment, players, print_of, finding.message, finding.reproducible)
 
     def close(self) -> None:

@@ -30,6 +30,7 @@ from chorus.common.settings.config import Config, resolve
 from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.coordinator import Coordinator, Progress
+from chorus.learner.gradient.own_module import name_module
 from chorus.learner.service.server import Server
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
@@ -153,12 +154,14 @@ async def serve(
     if init_from is not None:
         digest, initial = load_initial(init_from)
         config = msgspec.structs.replace(config, initial_weights=digest)
-    config = resolve(config, spec)
-    policies = divide(spec, config.sharing)
-    print_of = fingerprint(spec.package)
     folder = RunFolder(out)
     try:
+        config = resolve(config, spec, folder.begun_with())
+        config = name_module(config, divide(spec, config.sharing, config.network))
+        policies = divide(spec, config.sharing, config.network)
+        print_of = fingerprint(spec.package, config.network.module)
         run = folder.begin(config, print_of)
+        folder.write_environment(spec)
         logs.bind(run=run)
         checkpoint = load_newest(folder.checkpoints)
         if checkpoint is None:
@@ -186,16 +189,6 @@ async def serve(
                 web = Web(listening.metrics_host, listening.metrics_port, registry, server.ill, listening.credentials)
             if listening.health_port is not None:
                 health = Health(listening.metrics_host, listening.health_port, server.ill, lambda: True)
-            log.info(
-                "learner listens",
-                extra={
-                    "port": port,
-                    "metrics_port": web.port if web else None,
-                    "health_port": health.port if health else None,
-                    "update": counters.update,
-                    "updates": config.updates,
-                },
-            )
             on_start(
                 Serving(
                     run,
@@ -211,6 +204,16 @@ async def serve(
                     lambda: coordinator.audits.stranded,
                     lambda: coordinator.audits.waiting,
                 )
+            )
+            log.info(
+                "learner listens",
+                extra={
+                    "port": port,
+                    "metrics_port": web.port if web else None,
+                    "health_port": health.port if health else None,
+                    "update": counters.update,
+                    "updates": config.updates,
+                },
             )
             try:
                 finished = await coordinator.run()

@@ -30,6 +30,7 @@ from chorus.common.errors import ChorusError
 from chorus.common.process import program
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
+from chorus.learner.storage.run_folder import read_config
 from chorus.runs.diff import find_parting
 from chorus.runs.record import read_batches
 
@@ -210,6 +211,7 @@ class _Chaos:
         began = time.monotonic()
         with (self._out / "log.jsonl").open("ab") as log:
             await self._in_peace(log)
+            self._config = read_config(self._out / "peace")  # resolved: the number of updates is known now
             open_before = psutil.Process().num_fds()
             await self._under_faults(log)
         self._verdict.seconds = round(time.monotonic() - began, 1)

@@ -9,6 +9,10 @@ from chorus.commands.options import add_credentials, add_monitoring, read_creden
 from chorus.common.process import arithmetic
 
 SUMMARY = "one actor: plays what the learner asks for"
+EXAMPLES = (
+    ("Join the learner on this machine", "chorus actor --learner 127.0.0.1:50051"),
+    ("Allow the environments of your own module", "chorus actor --learner 127.0.0.1:50051 --allow-env 'my_team:*'"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from chorus.commands.options import positive
 
 SUMMARY = "make certificates for mutual TLS: an authority, a learner's, an actor's"
+EXAMPLES = (
+    ("For a learner that actors reach as learner.example.org", "chorus certs certs --host learner.example.org"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

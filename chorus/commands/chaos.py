@@ -8,6 +8,7 @@ from pathlib import Path
 from chorus.commands.options import add_settings, positive, read_settings
 
 SUMMARY = "train in peace and under faults, and see that nothing differs"
+EXAMPLES = (("Thirty updates with three faults", "chorus chaos --updates 30 --faults 3 --out runs/chaos"),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

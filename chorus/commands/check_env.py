@@ -30,6 +30,10 @@ _MARKS = {"fact": ("", ""), "note": ("note", "yellow"), "fault": ("FAULT", "bold
 
 
 SUMMARY = "see whether Chorus can train on an environment, and what is wrong"
+EXAMPLES = (
+    ("The built-in environment with five agents", "chorus check-env 'spread?agents=5'"),
+    ("Your own, from the module my_team.py in this folder", "chorus check-env my_team:MyTeam --episodes 20"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

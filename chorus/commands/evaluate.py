@@ -9,6 +9,14 @@ from chorus.commands.options import positive
 from chorus.common.process import arithmetic
 
 SUMMARY = "play episodes with a run's policy and report the return"
+EXAMPLES = (
+    ("The mean return of 200 new episodes", "chorus evaluate runs/mine --episodes 200"),
+    (
+        "The most likely action at each step, and a film of one episode",
+        "chorus evaluate runs/mine --greedy --gif film.gif",
+    ),
+    ("For comparison: the weights that the run began with", "chorus evaluate runs/mine --untrained '*'"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

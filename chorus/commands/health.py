@@ -7,6 +7,10 @@ import argparse
 from chorus.commands.options import add_credentials, read_credentials
 
 SUMMARY = "exit with 0 if a learner or an actor is well: a probe for containers"
+EXAMPLES = (
+    ("Ask a learner", "chorus health 127.0.0.1:50051"),
+    ("Ask the metrics port of a learner or an actor", "chorus health http://127.0.0.1:9090"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

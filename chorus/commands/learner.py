@@ -8,6 +8,14 @@ from pathlib import Path
 from chorus.commands.options import add_credentials, add_monitoring, add_settings, read_credentials, read_settings
 
 SUMMARY = "the central learner alone; actors come from elsewhere"
+EXAMPLES = (
+    ("On this machine", "chorus learner --config configs/spread.yaml --out runs/one"),
+    (
+        "For actors on other machines, with certificates that `chorus certs` made",
+        "chorus learner --out runs/two --listen 0.0.0.0:50051 \\\n"
+        "      --tls-ca certs/ca.pem --tls-cert certs/learner.pem --tls-key certs/learner-key.pem",
+    ),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

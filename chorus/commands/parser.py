@@ -14,23 +14,31 @@ from chorus.commands import (
     chaos,
     check_env,
     diff,
+    doctor,
     evaluate,
+    export,
     health,
+    init,
     learner,
     replay,
     status,
     study,
     train,
 )
+from chorus.commands.completion import complete
+from chorus.commands.examples import epilog
 from chorus.common.errors import ChorusError
 from chorus.common.process.leaving import leave
 from chorus.common.process.logs import printable
 
 COMMANDS = {
+    "init": init,
+    "doctor": doctor,
     "train": train,
     "learner": learner,
     "actor": actor,
     "evaluate": evaluate,
+    "export": export,
     "status": status,
     "health": health,
     "diff": diff,
@@ -41,7 +49,7 @@ COMMANDS = {
     "study": study,
     "check-env": check_env,
 }
-"""By name: modules with `SUMMARY`, `add_arguments(parser)` and `run(options) -> exit code`."""
+"""By name: modules with `SUMMARY`, `EXAMPLES`, `add_arguments(parser)` and `run(options) -> exit code`."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -52,7 +60,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
-        command = commands.add_parser(name, help=module.SUMMARY)
+        command = commands.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}.",
+            epilog=epilog(module.EXAMPLES),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
@@ -63,7 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Called without arguments it is this process's own command, and what it leaves behind ends with it.
     """
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    complete(parser)
+    options = parser.parse_args(arguments)
     code = _run(options)
     return leave(code) if arguments is None else code
 

@@ -8,6 +8,12 @@ from pathlib import Path
 from chorus.common.process import arithmetic
 
 SUMMARY = "play one task of a run again, from its run folder alone"
+EXAMPLES = (
+    (
+        "Play the first task of update 1 again, and film it",
+        "chorus replay runs/mine --update 1 --task 0 --gif task.gif",
+    ),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

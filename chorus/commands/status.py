@@ -7,6 +7,10 @@ import argparse
 from chorus.commands.options import add_credentials, read_credentials
 
 SUMMARY = "ask a learner how its run stands"
+EXAMPLES = (
+    ("For a person", "chorus status 127.0.0.1:50051"),
+    ("For a script", "chorus status 127.0.0.1:50051 --json"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

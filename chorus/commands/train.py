@@ -15,6 +15,17 @@ from chorus.commands.options import (
 )
 
 SUMMARY = "train on this machine: a learner and its actors"
+EXAMPLES = (
+    ("Three agents learn to cover three landmarks", "chorus train"),
+    (
+        "Settings from a file, a run folder of your choice, four actors",
+        "chorus train --config configs/spread.yaml --out runs/mine --actors 4",
+    ),
+    (
+        "Another environment, and a setting by name",
+        "chorus train --env 'spread?agents=5' --updates 200 --set loss.entropy=0.02",
+    ),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", action="store_true", help="record a timeline of learner and actors; say what bounded the run"
     )
+    parser.add_argument("--json", action="store_true", help="tell of the start, every update and the end as JSON lines")
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this is no longer the parent process")
     add_monitoring(parser)
     add_credentials(parser, "show to actors, and ask of them")
 

@@ -26,7 +26,7 @@ def film(config: Config, policy: PolicyVersion, path: Path, seed: int, greedy: b
     """Play one fresh episode and write it as a GIF; return False if the environment has no pictures."""
     environment = make(config.environment.spec, render=True)
     try:
-        player = Player(environment, divide(environment.spec, config.sharing), seed, greedy)
+        player = Player(environment, divide(environment.spec, config.sharing, config.network), seed, greedy)
         _, pictures = shoot(player, policy, Task(0, Purpose.EVALUATION, 0), 1)
     finally:
         environment.close()

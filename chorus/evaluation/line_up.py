@@ -32,7 +32,7 @@ def line_up(config: Config, environment: EnvironmentSpec, policy: PolicyVersion,
         ConfigError: the pattern matches nobody, or part of a policy that sees agent ids, or the run did not begin with
             weights of its own.
     """
-    policies = divide(environment, config.sharing)
+    policies = divide(environment, config.sharing, config.network)
     if untrained is None:
         return LineUp(policies, policy)
     names = [agent.name for agent in environment.agents]

@@ -15,23 +15,35 @@ from pathlib import Path
 from chorus.common.errors import ChorusError
 from chorus.common.process import logs
 from chorus.common.settings.config import Config
-from chorus.evaluation.evaluate import newest_policy
 from chorus.evaluation.film import film
 from chorus.learner.coordinator import Progress
 from chorus.learner.process import Listening, Serving, serve
 from chorus.local.actor_log import ActorLog
+from chorus.local.events import Events
 from chorus.local.launcher import Launcher
 from chorus.local.view import View
 from chorus.runs import profile
 from chorus.runs.plot import plot_curve
+from chorus.runs.weights import newest_policy
 
 log = logging.getLogger("chorus.train")
 
 WAITING_SECONDS = 30.0
+PARENT_SECONDS = 1.0
 
 
 def train(config: Config, options: argparse.Namespace) -> int:
     """Train to the last update, or until Ctrl-C; both are success."""
+    events = Events() if options.json else None
+    try:
+        return _trained(config, options, events)
+    except ChorusError as fault:
+        if events is not None:
+            events.tell("fault", kind=type(fault).__name__, text=str(fault))
+        raise
+
+
+def _trained(config: Config, options: argparse.Namespace, events: Events | None) -> int:
     out: Path = options.out or default_folder(config)
     out.mkdir(parents=True, exist_ok=True)
     actors = options.actors or len(os.sched_getaffinity(0))
@@ -40,22 +52,23 @@ def train(config: Config, options: argparse.Namespace) -> int:
     )
     with (out / "log.jsonl").open("a") as log_file, (out / "prints.log").open("a") as prints:
         logs.start(to=log_file)
-        finished = asyncio.run(_train(config, out, actors, listening, options, log_file, prints))
+        finished = asyncio.run(_train(config, out, actors, listening, options, log_file, prints, events))
     if options.profile:
         profile.end(out, config.learner.workers)
+    if finished and not options.no_pictures:
+        _picture(config, out)
     if not finished:
         print(f"stopped; the same command with --out {out} goes on from here")
-        return 0
-    if not options.no_pictures:
-        _picture(config, out)
+    if events is not None:
+        events.tell("end", complete=finished)
     return 0
 
 
-async def _train(config, out, actors, listening, options, log_file, prints) -> bool:  # type: ignore[no-untyped-def]
-    views: list[View] = []
+async def _train(config, out, actors, listening, options, log_file, prints, events) -> bool:  # type: ignore[no-untyped-def]
+    views: list[View | Events] = []
     launchers: list[Launcher] = []
+    watches: list[asyncio.Task[None]] = []
     faults: list[str] = []
-    waiting: list[asyncio.Task[None]] = []
     actor_log = ActorLog(Path(log_file.name), Path(prints.name))
     began = actor_log.mark()
 
@@ -66,11 +79,19 @@ async def _train(config, out, actors, listening, options, log_file, prints) -> b
     def on_start(serving: Serving) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, serving.stop)
+        if options.parent is not None:
+            watches.append(asyncio.create_task(_watch_parent(options.parent, serving.stop)))
+        if events is not None:
+            events.started(serving, out)
         if serving.config.tasks < actors:
-            print(
-                f"warning: {actors} actors share {serving.config.tasks} tasks an update, so some will often wait;"
+            warning = (
+                f"{actors} actors share {serving.config.tasks} tasks an update, so some will often wait;"
                 f" raise update.tasks to {actors} or more (it changes what is learned), or use --lag 1"
             )
+            if events is not None:
+                events.tell("warning", text=warning)
+            else:
+                print(f"warning: {warning}")
 
         def on_fault(fault: str) -> None:
             faults.append(fault)
@@ -78,12 +99,12 @@ async def _train(config, out, actors, listening, options, log_file, prints) -> b
 
         if options.profile:
             profile.begin(out)
-        views.append(View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
+        views.append(events or View(f"{config.environment.spec} in {out}", serving.config.updates, serving.resumed_at))
         credentials = listening.credentials
         launcher = Launcher(serving, actors, credentials, log_file, on_fault, prints, actor_log, tell)
         launchers.append(launcher)
         launcher.start()
-        waiting.append(asyncio.create_task(_tell_why_waiting(serving, launcher, tell)))
+        watches.append(asyncio.create_task(_tell_why_waiting(serving, launcher, tell)))
 
     def on_update(progress: Progress) -> None:
         views[0].update(progress)
@@ -94,9 +115,9 @@ async def _train(config, out, actors, listening, options, log_file, prints) -> b
             raise ChorusError(f"{faults[0]}\nmore is in {out / 'log.jsonl'} and {out / 'prints.log'}")
         return finished
     finally:
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
         for launcher in launchers:
             await launcher.stop()
         for left in actor_log.left_behind(began):
@@ -114,6 +135,13 @@ async def _tell_why_waiting(serving: Serving, launcher: Launcher, tell: Callable
         if not serving.begun():
             doing = launcher.doing() or "the actors have said nothing yet"
             tell(f"waiting for the first update for {waited:.0f} s; {doing}")
+
+
+async def _watch_parent(parent: int, stop: Callable[[], None]) -> None:
+    """A training that another program started must not outlive it."""
+    while os.getppid() == parent:
+        await asyncio.sleep(PARENT_SECONDS)
+    stop()
 
 
 def default_folder(config: Config) -> Path:

@@ -51,10 +51,11 @@ def replay(options: argparse.Namespace) -> int:
     spec = config.environment.spec
     environment, finding = prove(lambda: make(spec, render=options.gif is not None), task_episodes=config.episodes)
     try:
-        for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package)):
+        for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package, config.network.module)):
             if remark:
                 print(f"note: {remark}", file=sys.stderr)
-        player = Player(environment, divide(environment.spec, config.sharing), config.seed, instances=config.instances)
+        policies = divide(environment.spec, config.sharing, config.network)
+        player = Player(environment, policies, config.seed, instances=config.instances)
         policy = reach(options.dir, config, player, version_for(task.update, config.lag), batches)
         trajectory, pictures = shoot(player, policy, task, config.episodes, filming=options.gif is not None)
     finally:
@@ -91,7 +92,7 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
     if start is None:
         raise RunFolderError(f"{run} has no whole checkpoint from which version {version} could be reached")
     spec = player.environment.spec
-    policies = divide(spec, config.sharing)
+    policies = divide(spec, config.sharing, config.network)
     training = Training(config, spec, policies, start.versions, start.counters.update, start.optimiser)
     print(f"making updates {training.update} to {version - 1} again", file=sys.stderr)
     while training.update < version:
@@ -118,6 +119,6 @@ def recorded_digest(batches: dict[int, Batch], task: Task) -> str:
     return ""
 
 
-def _other_arithmetic(run: Path, package: str) -> str:
-    difference = first_difference(read_about(run)["fingerprint"], fingerprint(package))
+def _other_arithmetic(run: Path, package: str, module: str) -> str:
+    difference = first_difference(read_about(run)["fingerprint"], fingerprint(package, module))
     return f"this is not the arithmetic of the run, so its bits may not come out: {difference}" if difference else ""

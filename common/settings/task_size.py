@@ -1,19 +1,19 @@
 """How large a task is unless the user says otherwise: K and J from the environment alone, never from a host.
 
-Pure arithmetic. A task aims at about 96 rows (agents of episodes), enough for a forward pass to pay; long episodes and
-large observations make it smaller, so that neither actor nor learner needs more memory for it than it is worth.
+Pure arithmetic. `defaults.py` says how much learning wants; here large observations make it less, so that neither actor
+nor learner needs more memory for a task than it is worth.
 """
 
 from __future__ import annotations
 
-ROWS_PER_FORWARD_PASS = 96
+from chorus.common.settings import defaults
+
 TASK_BYTES = 256 << 20
 """What the observations of one task may weigh before there are fewer episodes in it."""
 BATCH_BYTES = 1 << 30
 """What those of a whole update may weigh before it has fewer tasks."""
 LEAST_EPISODES = 2
 """Leave-one-out compares the episodes of a task with one another."""
-TASKS = 4
 STEPS_ASSUMED = 1000
 """Of an episode whose greatest length nobody knows."""
 
@@ -24,13 +24,12 @@ def episode_bytes(agents: int, max_steps: int | None, observation_bytes: int) ->
 
 
 def episodes(agents: int, max_steps: int | None, observation_bytes: int) -> int:
-    """K: about 96 rows, at least 2 episodes, no more than `TASK_BYTES` of observations."""
-    by_rows = max(LEAST_EPISODES, round(ROWS_PER_FORWARD_PASS / agents))
+    """K: as many as learning wants, no more than `TASK_BYTES` of observations, at least 2."""
     by_bytes = TASK_BYTES // max(1, episode_bytes(agents, max_steps, observation_bytes))
-    return min(by_rows, max(LEAST_EPISODES, by_bytes))
+    return min(defaults.episodes(agents, max_steps), max(LEAST_EPISODES, by_bytes))
 
 
 def tasks(agents: int, max_steps: int | None, observation_bytes: int, episodes: int) -> int:
-    """J: 4, fewer where K = `episodes` of them would weigh more than `BATCH_BYTES`, at least 1."""
+    """J: as many as learning wants, fewer where K = `episodes` of them would weigh more than `BATCH_BYTES`."""
     task = episodes * episode_bytes(agents, max_steps, observation_bytes)
-    return min(TASKS, max(1, BATCH_BYTES // max(1, task)))
+    return min(defaults.TASKS, max(1, BATCH_BYTES // max(1, task)))

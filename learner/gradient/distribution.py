@@ -39,12 +39,16 @@ def categorical(logits: Tensor, actions: Tensor, choices: tuple[int, ...]) -> tu
 def squashed_gaussian(
     means: Tensor, log_std: Tensor, actions: Tensor, bounds: tuple[tuple[float, float], ...]
 ) -> tuple[Tensor, Tensor]:
-    """Log-probability of Gaussian actions brought within their bounds, and the entropy of the Gaussian before that.
+    """Log-probability of Gaussian actions brought within their bounds, and an estimate of their entropy.
 
     `log p = log N(x; mean, std) - log(1 - tanh(x)^2) - log((high - low) / 2)` per component, with
     `log(1 - tanh(x)^2) = 2 (log 2 - |x| - softplus(-2 |x|))`, which stays finite where tanh(x) rounds to 1. The entropy
-    of the squashed action has no closed form; its Gaussian's is used as the bonus. A component bounded on one side goes
-    through softplus, whose slope is `1 / (1 + e^-x)`; one without bounds is the Gaussian itself.
+    of the squashed action has no closed form: it is the Gaussian's, and the mean of the slope's logarithm, of which the
+    action taken is one sample, written as `x = mean + std z` so that its gradient is the entropy's own (the noise `z`
+    is held). The Gaussian's alone would reward a spread that drives every action to a bound.
+
+    A component bounded on one side goes through softplus, whose slope is `1 / (1 + e^-x)`; one without bounds is the
+    Gaussian itself.
 
     Args:
         means: `[step, component]`.
@@ -58,14 +62,20 @@ def squashed_gaussian(
     kinds = [kind_of(pair) for pair in bounds]
     if any(kind is not Bounds.BOTH for kind in kinds):
         return _partly_bounded(means, log_std, actions, bounds, kinds)
-    half_widths = actions.new_tensor([(high - low) / 2.0 for low, high in bounds], dtype=torch.float64)
+    half_widths = actions.new_tensor([(high - low) / 2.0 for low, high in bounds], dtype=torch.float64).log()
     spread, exact = log_std.double(), actions.double()
-    density = -0.5 * ((exact - means.double()) * torch.exp(-spread)).square() - spread - 0.5 * log(2.0 * pi)
-    size = exact.abs()
-    slope = 2.0 * (log(2.0) - size - softplus(-2.0 * size, threshold=1e9)) + half_widths.log()
-    log_probability = (density - slope).sum(dim=1).to(means.dtype)
-    entropy = (log_std + 0.5 * log(2.0 * pi) + 0.5).sum().expand(len(means))
-    return log_probability, entropy
+    noise = (exact - means.double()) * torch.exp(-spread)
+    density = -0.5 * noise.square() - spread - 0.5 * log(2.0 * pi)
+    log_probability = (density - _log_slope(exact) - half_widths).sum(dim=1).to(means.dtype)
+    drawn = means.double() + torch.exp(spread) * noise.detach()
+    entropy = (spread + 0.5 * log(2.0 * pi) + 0.5 + _log_slope(drawn) + half_widths).sum(dim=1)
+    return log_probability, entropy.to(means.dtype)
+
+
+def _log_slope(actions: Tensor) -> Tensor:
+    """`log(1 - tanh(x)^2)`."""
+    size = actions.abs()
+    return 2.0 * (log(2.0) - size - softplus(-2.0 * size, threshold=1e9))
 
 
 def _partly_bounded(
@@ -73,17 +83,22 @@ def _partly_bounded(
 ) -> tuple[Tensor, Tensor]:
     """The same where some component lacks a bound; each component by itself."""
     log_probability = means.new_zeros(len(means), dtype=torch.float64)
+    entropy = torch.zeros_like(log_probability)
     for component, kind in enumerate(kinds):
-        spread, x = log_std[component].double(), actions[:, component].double()
-        density = -0.5 * ((x - means[:, component].double()) * torch.exp(-spread)).square() - spread
-        log_probability = log_probability + density - 0.5 * log(2.0 * pi)
-        if kind is Bounds.BOTH:
-            low, high = bounds[component]
-            size = x.abs()
-            log_probability = log_probability - (
-                2.0 * (log(2.0) - size - softplus(-2.0 * size, threshold=1e9)) + log((high - low) / 2.0)
-            )
-        elif kind is not Bounds.NEITHER:
-            log_probability = log_probability + softplus(-x, threshold=1e9)
-    entropy = (log_std + 0.5 * log(2.0 * pi) + 0.5).sum().expand(len(means))
-    return log_probability.to(means.dtype), entropy
+        mean, spread, x = means[:, component].double(), log_std[component].double(), actions[:, component].double()
+        noise = (x - mean) * torch.exp(-spread)
+        drawn = mean + torch.exp(spread) * noise.detach()
+        slopes = [_slope(kind, bounds[component], place) for place in (x, drawn)]
+        density = -0.5 * noise.square() - spread - 0.5 * log(2.0 * pi)
+        log_probability = log_probability + density - slopes[0]
+        entropy = entropy + spread + 0.5 * log(2.0 * pi) + 0.5 + slopes[1]
+    return log_probability.to(means.dtype), entropy.to(means.dtype)
+
+
+def _slope(kind: Bounds, bounds: tuple[float, float], actions: Tensor) -> Tensor:
+    """Logarithm of the slope of what brings one component within its bounds."""
+    if kind is Bounds.NEITHER:
+        return torch.zeros_like(actions)
+    if kind is Bounds.BOTH:
+        return _log_slope(actions) + log((bounds[1] - bounds[0]) / 2.0)
+    return -softplus(-actions, threshold=1e9)

@@ -1,6 +1,7 @@
 """The run folder: what a run leaves on disk, and who may write to it.
 
 config.yaml      everything resolved, with the run's id, versions and fingerprint under `run`
+environment.json what its agents see and do, for those who act by the policy without the environment
 metrics.csv      a row per update
 batches.jsonl    a line per update: the digest of its batch, and who played which task
 checkpoints/     the newest whole one is what a resumed run starts from
@@ -22,6 +23,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from chorus.common.environments.description import encode
+from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.errors import ConfigError, RunFolderError
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.process.fingerprint import Fingerprint, first_difference
@@ -50,6 +53,9 @@ COLUMNS = (
     "entropy",
     "explained_variance",
     "policy_disagreement",
+    "passes",
+    "kl",
+    "surrogate_clipped",
     "importance_ratio_mean",
     "importance_ratio_max",
     "learning_rate",
@@ -111,8 +117,19 @@ class RunFolder:
             raise RunFolderError(f"{self.path} holds no config.yaml, but {found}; choose an empty --out")
         run = secrets.token_hex(4)
         reasons = ["unlike arithmetic is allowed (mixed_arithmetic)"] if config.mixed_arithmetic else []
-        self._write_config(path, config, {"id": run, "fingerprint": fingerprint, "not_reproducible": reasons})
+        self._write_config(
+            path,
+            config,
+            {"id": run, "horizon": config.updates, "fingerprint": fingerprint, "not_reproducible": reasons},
+        )
         return run
+
+    def begun_with(self) -> int | None:
+        """The updates that the schedules of the run in this folder are for; None if there is no run yet."""
+        if not (self.path / "config.yaml").exists():
+            return None
+        about = read_about(self.path)
+        return int(about.get("horizon", read_config(self.path).updates))
 
     def mark_irreproducible(self, reason: str) -> None:
         """Note in `config.yaml` why this run cannot be reproduced."""
@@ -199,6 +216,10 @@ class RunFolder:
         os.fsync(self._metrics.fileno())
         os.fsync(self._batches.fileno())
         return self._metrics.tell(), self._batches.tell()
+
+    def write_environment(self, spec: EnvironmentSpec) -> None:
+        """Write `environment.json`."""
+        write_aside(self.path / "environment.json", encode(spec))
 
     def write_final(self, policy: PolicyVersion) -> None:
         """Write `final/policy.safetensors`."""

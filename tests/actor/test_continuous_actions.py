@@ -117,7 +117,7 @@ class Witnessed(Gallery):
 def test_what_is_taken_lies_within_its_bounds_and_what_is_kept_is_before_the_squash() -> None:
     world = Witnessed((4,), bounds=BOUNDS)
     config = settings(task={"episodes": 4})
-    policies = divide(world.spec, config.sharing)
+    policies = divide(world.spec, config.sharing, config.network)
     tensors = tensors_for(policies, config, scale=30.0)
     tensors["all/log_std"] = np.full(3, 2.0, np.float32)
     played = Player(world, policies, seed=3).play(make(0, tensors), training_task(), 4)
@@ -179,7 +179,7 @@ def test_components_of_every_kind_stand_beside_one_another_and_bounded_ones_keep
 def test_a_team_without_bounds_plays_and_is_learned_from() -> None:
     world = Gallery((4,), bounds=OPEN)
     config = settings(task={"episodes": 4})
-    policies = divide(world.spec, config.sharing)
+    policies = divide(world.spec, config.sharing, config.network)
     played = Player(world, policies, seed=3).play(make(0, tensors_for(policies, config)), training_task(), 4)
     validate(played, world.spec, 4)
     assert np.isfinite(played.log_probabilities).all()

@@ -54,7 +54,7 @@ def play(instances: int | None, index: int = 0) -> Trajectory:
     Lengthy.alive = 0
     environment = Lockstep(lambda drawing: Lengthy(), name="lengthy", package="toy 1")
     config = settings(task={"episodes": EPISODES})
-    policies = divide(environment.spec, config.sharing)
+    policies = divide(environment.spec, config.sharing, config.network)
     player = Player(environment, policies, 3, instances=instances)
     played = player.play(make(0, tensors_for(policies, config)), training_task(0, index), EPISODES)
     assert Lengthy.alive == min(instances or EPISODES, EPISODES), "no more were made than may live at once"
@@ -99,7 +99,7 @@ def test_waves_depend_on_the_task_alone() -> None:
 def test_greedy_episodes_and_steps_are_told_of_in_waves_too() -> None:
     environment = Lockstep(lambda drawing: Lengthy(), name="lengthy", package="toy 1")
     config = settings(task={"episodes": EPISODES})
-    policies = divide(environment.spec, config.sharing)
+    policies = divide(environment.spec, config.sharing, config.network)
     player = replace(Player(environment, policies, 3, instances=2), greedy=True)
     steps: list[int] = []
     player.play(make(0, tensors_for(policies, config)), training_task(), EPISODES, steps.append)

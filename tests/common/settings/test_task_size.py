@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chorus.common.settings import defaults
 from chorus.common.settings.task_size import BATCH_BYTES, TASK_BYTES, episode_bytes, episodes, tasks
 
 
-@pytest.mark.parametrize(("agents", "expected"), [(1, 96), (2, 48), (3, 32), (8, 12), (100, 2), (1000, 2)])
-def test_small_observations_leave_about_96_rows(agents: int, expected: int) -> None:
-    assert episodes(agents, 25, 72) == expected
-    assert tasks(agents, 25, 72, expected) == 4
+@pytest.mark.parametrize("agents", [1, 2, 3, 8, 100, 1000])
+@pytest.mark.parametrize("steps", [25, 500, None])
+def test_small_observations_leave_what_learning_wants(agents: int, steps: int | None) -> None:
+    assert episodes(agents, steps, 72) == defaults.episodes(agents, steps)
+    assert tasks(agents, steps, 72, episodes(agents, steps, 72)) == defaults.TASKS
 
 
 def test_large_pictures_make_tasks_small() -> None:
@@ -19,10 +21,9 @@ def test_large_pictures_make_tasks_small() -> None:
     assert (episodes(*size), tasks(*size, 2)) == (2, 1)
 
 
-def test_long_episodes_and_unknown_lengths_count() -> None:
-    assert episodes(1, 100, 84 * 84 * 4) == 95
-    assert episodes(1, 1000, 84 * 84 * 4) == 9
-    assert episodes(1, None, 84 * 84 * 4) == 9, "a thousand steps are assumed"
+def test_large_observations_of_short_episodes_count_too() -> None:
+    assert episodes(3, 25, 4_000_000) == 2 < defaults.episodes(3, 25)
+    assert episodes(3, 25, 400_000) == 8 < defaults.episodes(3, 25)
 
 
 @given(st.integers(1, 2000), st.none() | st.integers(1, 10**5), st.integers(1, 10**7))
