@@ -36,6 +36,7 @@ from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
 from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
 from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
 from chorus.learner.update.report import UpdateReport
+from chorus.learner.update.symptoms import Symptoms
 from chorus.learner.update.training import TaskSums, Training
 
 log = logging.getLogger("chorus.learner")
@@ -51,6 +52,8 @@ class Progress:
     report: UpdateReport
     row: dict[str, Any]
     actors: int
+    warnings: tuple[str, ...] = ()
+    """Signs that training goes wrong, each told once."""
 
 
 class Coordinator:
@@ -82,6 +85,7 @@ class Coordinator:
         self._counters = counters
         self._saved = -1
         self._on_update = on_update
+        self._symptoms = Symptoms(config)
         self._dispatcher = Dispatcher(self.ledger, training.version_for, metrics)
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, EpisodeTotals] = {}
@@ -354,7 +358,8 @@ class Coordinator:
         self._folder.add(row, record.batch(report.update, {task: self._players.pop(task) for task in tasks}))
         self._progressed()
         record.export(report, evaluation, self.metrics)
-        self.last = Progress(report, row, len(self._dispatcher))
+        warnings = self._symptoms.look(report, self.training.current)
+        self.last = Progress(report, row, len(self._dispatcher), warnings)
         self._on_update(self.last)
 
     async def _checkpoint(self) -> None:

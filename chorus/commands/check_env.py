@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from chorus.commands.arguments import positive, whole
 from chorus.common.process import arithmetic, program
 
 if TYPE_CHECKING:  # NumPy must not be loaded before its arithmetic is pinned
@@ -39,16 +40,16 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("spec", metavar="SPEC", help="the environment, as spread?agents=5")
-    parser.add_argument("--episodes", type=_positive, default=10, metavar="N", help="how many to play (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of these episodes (%(default)s)")
+    parser.add_argument("--episodes", type=positive, default=10, metavar="N", help="how many to play (%(default)s)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="of these episodes (%(default)s)")
     parser.add_argument(
-        "--steps", type=_positive, default=2000, metavar="T", help="give an episode up after so many (%(default)s)"
+        "--steps", type=positive, default=2000, metavar="T", help="give an episode up after so many (%(default)s)"
     )
     parser.add_argument(
         "--proof", choices=("full", "light", "none"), default="full", help="environment.proof: how much of it to prove"
     )
     parser.add_argument(
-        "--instances", type=_positive, metavar="L", help="task.instances: make no more of it at once (default: 8)"
+        "--instances", type=positive, metavar="L", help="task.instances: make no more of it at once (default: 8)"
     )
     parser.add_argument(
         "--patience", type=float, default=120.0, metavar="SECONDS", help="without a step count as hanging (%(default)s)"
@@ -188,13 +189,6 @@ def as_json(examination: Examination) -> dict[str, Any]:
     """The same for scripts."""
     remarks = [asdict(remark) | {"verdict": remark.verdict.value} for remark in examination.remarks]
     return {"spec": examination.spec, "trainable": examination.trainable, "remarks": remarks}
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":  # the other process of `_elsewhere`

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chorus.commands.options import positive
+from chorus.commands.arguments import count, gif, positive
 from chorus.common.process import arithmetic
 
 SUMMARY = "play episodes with a run's policy and report the return"
@@ -23,14 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("dir", type=Path, metavar="DIR", help="run folder")
     parser.add_argument("--episodes", type=positive, default=100, metavar="N", help="how many (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of these episodes (%(default)s)")
+    parser.add_argument("--seed", type=count, default=0, metavar="S", help="of these episodes (%(default)s)")
     parser.add_argument("--greedy", action="store_true", help="take the likeliest action instead of a sample")
     parser.add_argument(
         "--untrained",
         metavar="AGENTS",
         help="glob pattern of agents that play by the weights that the run began with; '*' for all",
     )
-    parser.add_argument("--gif", type=Path, metavar="FILE", help="also film one episode")
+    parser.add_argument("--gif", type=gif, metavar="FILE.gif", help="also film one episode")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chorus.commands.options import positive
+from chorus.commands.arguments import positive
 from chorus.common.process import arithmetic
 
 SUMMARY = "measure what is claimed of learning, with a plot and a table"

@@ -41,6 +41,8 @@ class View:
     def update(self, progress: Progress) -> None:
         """Take in an update; show it if it is time."""
         self._returns.append(progress.report.mixed_return)
+        for warning in progress.warnings:
+            self.say(f"warning: {warning}")
         now = time.monotonic()
         last = progress.report.version == self._updates
         if now - self._shown < (0.25 if self._live else LINE_SECONDS) and not last:
@@ -51,13 +53,20 @@ class View:
         else:
             print(self._line(progress), flush=True)
 
+    def wait(self, why: str) -> None:
+        """Show why there is nothing to show."""
+        if self._live:
+            self._live.update(Panel(f"waiting: {why}", title=self._title))
+        else:
+            print(f"waiting: {why}", flush=True)
+
+    def say(self, words: str) -> None:
+        """Something to be read and kept, above what changes."""
+        self.console.print(words, markup=False, highlight=False, soft_wrap=True)
+
     def note(self, what: str) -> None:
         """Something that a person should know now; it stays on the screen."""
-        text = printable(what)
-        if self._live:
-            self.console.print(f"note: {text}", markup=False, highlight=False)
-        else:
-            print(f"note: {text}", flush=True)
+        self.say(f"note: {printable(what)}")
 
     def close(self) -> None:
         """Stop showing."""

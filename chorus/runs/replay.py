@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from chorus.actor.rollout import Player
-from chorus.evaluation.film import shoot, write_gif
+from chorus.evaluation.film import captions, shoot, write_gif
 from chorus.runs.record import Batch, read_batches
 from chorus.common.settings.config import Config
 from chorus.common.environments import make
@@ -27,7 +27,7 @@ from chorus.common.tasks.task import Purpose, Task, version_for
 from chorus.common.tasks.trajectory import digest
 from chorus.common.policy.weights import PolicyVersion
 from chorus.learner.storage.checkpoint import Checkpoint, checkpoint_files, load
-from chorus.learner.storage.run_folder import read_about, read_config
+from chorus.learner.storage.run_folder import read_about, read_config, read_history
 from chorus.learner.update.training import Training
 
 log = logging.getLogger("chorus.replay")
@@ -60,7 +60,8 @@ def replay(options: argparse.Namespace) -> int:
         trajectory, pictures = shoot(player, policy, task, config.episodes, filming=options.gif is not None)
     finally:
         environment.close()
-    if options.gif is not None and not write_gif(pictures, options.gif):
+    said = captions(trajectory, config, environment.spec.team_reward, task.update)
+    if options.gif is not None and not write_gif(pictures, options.gif, said):
         raise ChorusError(f"{spec} has no pictures, so there is nothing to write to {options.gif}")
     made, recorded = digest(trajectory), recorded_digest(batches, task)
     print(f"{task} by version {policy.version}: {config.episodes} episodes, {trajectory.agent_steps} agent-steps")
@@ -93,9 +94,15 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
         raise RunFolderError(f"{run} has no whole checkpoint from which version {version} could be reached")
     spec = player.environment.spec
     policies = divide(spec, config.sharing, config.network)
-    training = Training(config, spec, policies, start.versions, start.counters.update, start.optimiser)
+    history = read_history(run)
+    update = start.counters.update
+    training = Training(config_at(history, update), spec, policies, start.versions, update, start.optimiser)
     print(f"making updates {training.update} to {version - 1} again", file=sys.stderr)
     while training.update < version:
+        in_force = config_at(history, training.update)
+        if training.config != in_force:  # a run that was resumed with other settings
+            held = training.versions, training.update, training.optimiser_state
+            training = Training(in_force, spec, policies, *held)
         sums = []
         for index in range(config.tasks):
             task = Task(training.update, Purpose.TRAINING, index)
@@ -109,6 +116,11 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
             sums.append(training.sums(trajectory))
         training.apply(sums)
     return training.current
+
+
+def config_at(history: list[tuple[int, Config]], update: int) -> Config:
+    """The configuration that an update was made by."""
+    return next(config for begin, config in reversed(history) if begin <= update)
 
 
 def recorded_digest(batches: dict[int, Batch], task: Task) -> str:

@@ -6,16 +6,17 @@ environment (`resolve`) and then written into the run folder: the resolved confi
 
 from __future__ import annotations
 
-import difflib
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from chorus.common.errors import ConfigError
 from chorus.common.settings import defaults, task_size
-from chorus.common.settings.plain import explain, refuse_infinite
+from chorus.common.settings.plain import refuse_infinite
 from chorus.common.settings.schedule import Schedule, extremes, spread_over
+from chorus.common.settings.wording import explain, names, unknown, with_origin
 
 if TYPE_CHECKING:  # this module decides about arithmetic, so it is read before NumPy may be
     from chorus.common.environments.interface import EnvironmentSpec
@@ -426,25 +427,30 @@ def sections() -> frozenset[str]:
     return frozenset(f.name for f in fields if isinstance(f.type, type) and issubclass(f.type, Section))
 
 
-def check(settings: dict[str, Any]) -> Config:
+def check(settings: dict[str, Any], origin: Mapping[str, str] | None = None) -> Config:
     """The configuration that the settings describe, defaults filled in.
 
+    Args:
+        settings: plain values by section.
+        origin: where each was written (a file and line, an option), by its whole name; complaints say so.
+
     Raises:
-        ConfigError: a key is unknown (the nearest valid one is named), a value has the wrong type or is impossible.
+        ConfigError: a key is unknown (one that is near is named), a value has the wrong type or is impossible.
     """
-    _refuse_unknown(settings, Config, "")
     try:
+        _refuse_unknown(settings, Config, "")
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as fault:
-        raise ConfigError(explain(str(fault), settings)) from fault
+        raise ConfigError(with_origin(explain(str(fault), settings, Config), origin or {})) from fault
+    except ConfigError as fault:
+        raise ConfigError(with_origin(str(fault), origin or {})) from fault
 
 
 def _refuse_unknown(settings: dict[str, Any], section: type[msgspec.Struct], prefix: str) -> None:
     fields = {field.name: field.type for field in msgspec.structs.fields(section)}
     for key, value in settings.items():
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)
-            raise ConfigError(f"unknown setting {prefix}{key}; the nearest is {prefix}{near[0]}")
+            raise ConfigError(unknown(str(key), prefix, fields, names(Config)))
         kind = fields[key]
         if isinstance(kind, type) and issubclass(kind, Section):
             if not isinstance(value, dict):

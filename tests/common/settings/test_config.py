@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.errors import ConfigError
 from chorus.common.settings.config import Config, check, decode, encode, resolve, to_dict
-from chorus.common.settings.plain import differences, override, read, scalar
+from chorus.common.settings.plain import differences, override, read, scalar, text
 from chorus.common.settings.schedule import Schedule, value_at
 
 
@@ -25,7 +25,7 @@ def team(agents: int = 3, longest: int | None = None, shape: tuple[int, ...] = (
 
 
 REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
-    "an unknown key": ({"lerning_rate": 1}, "unknown setting lerning_rate; the nearest is learner"),
+    "an unknown key": ({"lerning_rate": 1}, "unknown setting lerning_rate; `chorus settings` lists"),
     "an unknown key in a section": (
         {"optimiser": {"learnig_rate": 1e-3}},
         "unknown setting optimiser.learnig_rate; the nearest is optimiser.learning_rate",
@@ -33,18 +33,24 @@ REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
     "a key that is no word": ({7: 1}, "unknown setting 7"),
     "a value for a section": ({"loss": 3}, "loss is a section: write loss.NAME, not loss=3"),
     "nothing for a section": ({"loss": None}, "loss is a section"),
-    "a word for a number": ({"updates": "many"}, "updates is 'many': expected `int`, got `str`"),
-    "a fraction for a count": ({"updates": 1.5}, "updates is 1.5: expected `int`, got `float`"),
-    "yes for a number": ({"seed": True}, "seed is True: expected `int`, got `bool`"),
-    "a number for yes": ({"evaluate": {"greedy": 1}}, "evaluate.greedy is 1: expected `bool`"),
-    "fewer updates than none": ({"updates": -1}, "updates is -1: expected `int` >= 0"),
-    "less than nothing": ({"lag": -1}, "lag is -1: expected `int` >= 0"),
-    "a seed too large": ({"seed": 2**63}, "seed is 9223372036854775808: expected `int` <="),
-    "a discount above one": ({"loss": {"discount": 1.01}}, "loss.discount is 1.01: expected `float` <= 1.0"),
-    "a momentum of one": ({"optimiser": {"momentum": 1.0}}, "optimiser.momentum is 1.0: expected `float` < 1.0"),
-    "a clip of nothing": ({"optimiser": {"clip": 0.0}}, "optimiser.clip is 0.0: expected `float` > 0.0"),
-    "a choice that is none": ({"loss": {"baseline": "critic"}}, "loss.baseline is 'critic': invalid enum value"),
-    "a device that is none": ({"device": "gpu"}, "device is 'gpu'"),
+    "a word for a number": ({"updates": "many"}, "updates is 'many': expected a whole number, got text"),
+    "a fraction for a count": ({"updates": 1.5}, "updates is 1.5: expected a whole number, got a number"),
+    "yes for a number": ({"seed": True}, "seed is True: expected a whole number, got true or false"),
+    "a number for yes": ({"evaluate": {"greedy": 1}}, "evaluate.greedy is 1: expected true or false"),
+    "fewer updates than none": ({"updates": -1}, "updates is -1: expected a whole number of at least 0"),
+    "less than nothing": ({"lag": -1}, "lag is -1: expected a whole number of at least 0"),
+    "a seed too large": ({"seed": 2**63}, "seed is 9223372036854775808: expected a whole number of at most 9"),
+    "a discount above one": ({"loss": {"discount": 1.01}}, "loss.discount is 1.01: expected a number of at most 1.0"),
+    "a momentum of one": (
+        {"optimiser": {"momentum": 1.0}},
+        "momentum is 1.0: expected a number less than 1.0",
+    ),
+    "a clip of nothing": ({"optimiser": {"clip": 0.0}}, "optimiser.clip is 0.0: expected a number greater than 0.0"),
+    "a choice that is none": (
+        {"loss": {"baseline": "critic"}},
+        "'critic': expected one of none, leave_one_out, value",
+    ),
+    "a device that is none": ({"device": "gpu"}, "device is 'gpu': expected cpu, cuda or cuda:1"),
     "not a number": ({"loss": {"entropy": float("nan")}}, "loss.entropy is nan: expected a finite number"),
     "an infinity": ({"optimiser": {"learning_rate": float("inf")}}, "optimiser.learning_rate is inf"),
     "an infinity in a schedule": (
@@ -63,7 +69,7 @@ REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
     "a schedule of no kind": ({"loss": {"entropy": {"kind": "square", "start": 1.0}}}, "loss.entropy.kind is 'square'"),
     "a schedule with a key too many": (
         {"loss": {"entropy": {"kind": "linear", "start": 1.0, "stop": 0.0}}},
-        "object contains unknown field `stop`",
+        "there is no field 'stop'; the fields are kind, start",
     ),
     "steps without steps": ({"loss": {"entropy": {"kind": "steps", "start": 1.0}}}, "needs at least one pair"),
     "steps out of order": (
@@ -181,9 +187,9 @@ def test_a_file_is_read_or_it_is_said_why_not(tmp_path: Path) -> None:
     assert read(path) == {}
     for content, message in (
         (b"- a\n- b\n", "expected `key: value` lines, found list"),
-        (b"a: [\n", "is not a YAML value"),
+        (b"a: [\n", "is not YAML: line 2"),
         (b"\xff\xfe", "some.yaml"),
-        (b"a: !!python/object:os.system {}\n", "is not a YAML value"),
+        (b"a: !!python/object:os.system {}\n", "is not YAML"),
     ):
         path.write_bytes(content)
         with pytest.raises(ConfigError, match="(?s)" + message):
@@ -211,6 +217,11 @@ some_configs = st.builds(
     team=st.floats(-1e6, 1e6),
     at=st.integers(1, 100),
 )
+
+
+def test_a_word_that_looks_like_a_number_comes_back_as_the_word(tmp_path: Path) -> None:
+    (tmp_path / "some.yaml").write_text(text({"run": {"id": "12345e67"}, "seed": 7, "rate": 1e-5}))
+    assert read(tmp_path / "some.yaml") == {"run": {"id": "12345e67"}, "seed": 7, "rate": 1e-5}
 
 
 @settings(max_examples=25, deadline=None)
