@@ -15,37 +15,26 @@ from chorus.common.transport import channel
 from chorus.common.transport.credentials import Credentials, is_loopback
 from chorus.doctor.finding import Finding, Verdict
 
-PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
-"""The variables by which gRPC finds a proxy, the first that is set."""
-EXEMPT = ("no_grpc_proxy", "no_proxy")
+PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
 
 
 def proxies(address: str | None, environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
-    """Proxies that the environment names: gRPC goes through them too."""
-    named = {name: environment[name] for name in (*PROXIES, "HTTP_PROXY", "HTTPS_PROXY") if environment.get(name)}
-    if not named:
+    """Proxies that the environment names: followed only where that is asked for, and never to this machine."""
+    named = sorted(name for name in PROXIES if environment.get(name))
+    chosen = environment.get("CHORUS_PROXY")
+    if chosen and not (address is not None and is_loopback(address)):
+        yield Finding("proxies", "learners on other machines are called through the one that CHORUS_PROXY names")
+    elif not named:
         yield Finding("proxies", "none in the environment")
-        return
-    in_use = next((name for name in PROXIES if environment.get(name)), None)
-    listed = ", ".join(sorted(named))
-    if address is None or in_use is None:
-        yield Finding("proxies", f"set: {listed}; gRPC reads {', '.join(PROXIES)}", Verdict.NOTE)
-        return
-    host = address.rpartition(":")[0].strip("[]")
-    if is_loopback(address) or _exempt(host, environment):
-        yield Finding("proxies", f"set: {listed}; not used for {host}")
-        return
-    yield Finding(
-        "proxies",
-        f"{in_use} is set: connections to {host} go through that proxy",
-        Verdict.NOTE,
-        f"if they fail, say no_grpc_proxy={host}",
-    )
-
-
-def _exempt(host: str, environment: Mapping[str, str]) -> bool:
-    listed = next((environment[name] for name in EXEMPT if environment.get(name)), "")
-    return any(host == entry or host.endswith(f".{entry.lstrip('.')}") for entry in listed.split(",") if entry)
+    elif address is not None and not is_loopback(address):
+        yield Finding(
+            "proxies",
+            f"set: {', '.join(named)}; not followed, actors call {address} directly",
+            Verdict.NOTE,
+            "if there is no other way, start actors with --proxy URL, or --proxy environment",
+        )
+    else:
+        yield Finding("proxies", f"set: {', '.join(named)}; not followed")
 
 
 def reach(address: str, credentials: Credentials, timeout: float) -> Iterator[Finding]:

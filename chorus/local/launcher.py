@@ -76,7 +76,7 @@ class Launcher:
 
     def trouble(self) -> str:
         """What was last seen to go wrong with an actor, else what they say they are doing; empty if nothing."""
-        return self._trouble or self.doing()
+        return self._trouble or self._doing()
 
     def start(self) -> None:
         """Start them all."""
@@ -90,11 +90,11 @@ class Launcher:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
 
-    def doing(self) -> str:
+    def _doing(self) -> str:
         """What the actors said last of what they are doing, one line for each that said anything."""
         names = [f"actor-{number}" for number in range(self._count)]
         said = {name: self._actor_log.last_words(name, progress=True) for name in names}
-        return "\n".join(f"{name}: {words}" for name, words in said.items() if words)
+        return "; ".join(f"{name}: {words}" for name, words in said.items() if words)
 
     async def _keep(self, name: str) -> None:
         """One actor, started again if it dies."""
@@ -110,7 +110,8 @@ class Launcher:
                 at = breadcrumb.found(crumb.fileno())
             log.warning("actor ended, starting it again", extra={"actor": name, "code": code})
             if code in FROM_OUTSIDE:
-                self._say(f"{name} was ended from outside ({offspring.ended_how(code)}) and is started again")
+                self._trouble = f"{name} was ended from outside ({offspring.ended_how(code)}) and is started again"
+                self._say(self._trouble)
             else:
                 ends = await self._fell(name, at, code, self._actor_log.last_words(name, mark), ends)
                 if ends == ENDS_ALLOWED:
@@ -123,14 +124,14 @@ class Launcher:
         if self._serving.over():
             return 0
         where = f"in {at}, which is tried again" if at is not None else "before it played anything"
-        self._say(f"{name} ended of itself, {where}: {how}")
+        self._trouble = f"{name} ended of itself, {where}: {how}"
+        self._say(self._trouble)
         ends = 0 if await self._serving.fell(name, at, how) else ends + 1
         if ends == ENDS_ALLOWED:
             self._on_fault(f"{name} ended {ends} times before it played anything: {how}")
         return ends
 
     def _say(self, what: str) -> None:
-        self._trouble = what
         now = time.monotonic()
         if now - self._told >= TOLD_SECONDS:
             self._told = now

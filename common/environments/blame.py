@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from chorus.common.environments.culprit import one_line
-from chorus.common.errors import EnvironmentFault
+from chorus.common.errors import ChorusError, EnvironmentFault
 
 _OURS = str(Path(__file__).parents[2])
 _MACHINERY = ("<frozen importlib", "<frozen runpy")
@@ -36,10 +36,10 @@ def blame(error: BaseException, where: str) -> BaseException:
 
 def made_badly(error: BaseException, spec: str) -> BaseException:
     """What to raise where making an environment, or trying it for the first time, raised `error`."""
-    if isinstance(error, EnvironmentFault) or _from_keyboard(error):
+    if isinstance(error, ChorusError) or _from_keyboard(error):
         return error
     fault = EnvironmentFault(
-        f"environment {spec!r}: making it raised {one_line(error)}; mend what that line says, or the settings in"
+        f"environment {spec!r} cannot be made: {one_line(error)}; mend what that line says, or the settings in"
         " the spec string"
     )
     fault.__cause__ = error

@@ -493,14 +493,6 @@ def resolve(config: Config, environment: EnvironmentSpec, horizon: int | None = 
     weights = {name: parts[name] / sum(parts.values()) if given[name] is None else given[name] for name in parts}
     size = len(environment.agents), environment.max_steps, environment.observation_bytes
     episodes = config.task.episodes or defaults.episodes(*size)
-    instances, limit = config.task.instances, environment.instances
-    if limit is not None and (instances or episodes) > limit:
-        if instances is not None:
-            raise ConfigError(
-                f"task.instances is {instances}, but {environment.name} says that no more than {limit} of its instances"
-                " may live at once (max_instances); lower it, or leave it out"
-            )
-        instances = limit
     tasks = config.update.tasks or max(defaults.tasks(*size, episodes), config.update.minibatches or 1)
     minibatches = config.update.minibatches or defaults.minibatches(config.update.passes, tasks)
     sees = config.value.sees or ("team" if _team_can_be_seen(config, environment) else "own")
@@ -509,7 +501,7 @@ def resolve(config: Config, environment: EnvironmentSpec, horizon: int | None = 
     return replace(
         config,
         reward=replace(config.reward, **{name: spread_over(weight, horizon) for name, weight in weights.items()}),
-        task=TaskConfig(episodes=episodes, instances=instances),
+        task=TaskConfig(episodes=episodes, instances=_instances(config, environment, episodes)),
         update=replace(config.update, tasks=tasks, minibatches=minibatches),
         value=replace(config.value, sees=sees),
         loss=replace(config.loss, entropy=spread_over(config.loss.entropy, horizon)),
@@ -524,6 +516,19 @@ def _team_can_be_seen(config: Config, environment: EnvironmentSpec) -> bool:
     size = sum(agent.observation_size for agent in environment.agents)
     flat = len(shapes) > 1 and all(len(shape) < 3 for shape in shapes) and size <= defaults.LARGEST_TEAM_VIEW
     return config.value.network == "own" and flat
+
+
+def _instances(config: Config, environment: EnvironmentSpec, episodes: int) -> int | None:
+    """L as it is given; what the environment allows where that is less than K and nothing is given."""
+    given, limit = config.task.instances, environment.instances
+    if limit is None or (given or episodes) <= limit:
+        return given
+    if given is not None:
+        raise ConfigError(
+            f"task.instances is {given}, but {environment.name} says that no more than {limit} of its instances may"
+            " live at once (max_instances); lower it, or leave it out"
+        )
+    return limit
 
 
 def to_dict(config: Config) -> dict[str, Any]:

@@ -190,11 +190,9 @@ class RunFolder:
                 f"{self.path} is a run of {before.updates} updates; updates may grow, not shrink to {config.updates}"
             )
         self._refuse_unlike(about["fingerprint"], fingerprint, config)
-        if config.environment != before.environment and not changed:
-            self._write_config(path, config, about)
         self._know(config, about)
         self._changed = unlike(configuration.to_dict(before), configuration.to_dict(wanted))
-        if config.updates > before.updates and not changed:
+        if config != before and not changed:
             self._write_config(path, config, about)
         return str(about["id"])
 

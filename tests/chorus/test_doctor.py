@@ -40,10 +40,17 @@ def test_a_variable_that_changes_the_bits_is_named_with_its_remedy() -> None:
     ("variables", "verdict", "text"),
     [
         ({}, Verdict.OK, "none"),
-        ({"http_proxy": "http://proxy:3128"}, Verdict.NOTE, "go through that proxy"),
-        ({"http_proxy": "http://proxy:3128", "no_proxy": "other,.fleet"}, Verdict.OK, "not used for learner.fleet"),
-        ({"http_proxy": "http://proxy:3128", "no_grpc_proxy": "learner.fleet"}, Verdict.OK, "not used"),
-        ({"HTTP_PROXY": "http://proxy:3128"}, Verdict.NOTE, "gRPC reads grpc_proxy"),
+        (
+            {"http_proxy": "http://proxy:3128"},
+            Verdict.NOTE,
+            "http_proxy; not followed, actors call learner.fleet:50051",
+        ),
+        (
+            {"ALL_PROXY": "socks://proxy:1080", "HTTPS_PROXY": "http://proxy:3128"},
+            Verdict.NOTE,
+            "ALL_PROXY, HTTPS_PROXY",
+        ),
+        ({"http_proxy": "http://proxy:3128", "CHORUS_PROXY": "http://other:1"}, Verdict.OK, "that CHORUS_PROXY names"),
     ],
 )
 def test_a_proxy_on_the_way_to_the_learner_is_named(variables: dict[str, str], verdict: Verdict, text: str) -> None:
