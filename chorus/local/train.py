@@ -53,7 +53,7 @@ def train(config: Config, options: argparse.Namespace) -> int:
             print("\n".join(summarise(out, config.updates, None, ending.effort)))
         print(f"stopped at update {ending.updates} of {config.updates}; chorus resume {out} goes on from here")
         return 0
-    chance = None if options.no_pictures else _picture(config, out)
+    chance = None if options.no_pictures else _picture(out)
     print("\n".join([*summarise(out, config.updates, chance, ending.effort), *where(out)]))
     return 0
 
@@ -119,10 +119,10 @@ async def _train(config, out, listening, options, log_file) -> _Ending:  # type:
     return _Ending(finished, started[0].finished, started[0].status().update, meter.read())
 
 
-def _picture(config: Config, out: Path) -> RandomPlay:
+def _picture(out: Path) -> RandomPlay:
     """Draw and film; return what chance reaches, which the curve is held against."""
-    policy = newest_policy(out)
-    chance = random_play.measure(out, read_config(out), policy)
+    policy, config = newest_policy(out), read_config(out)
+    chance = random_play.measure(out, config, policy)
     plot_curve(out, config.environment.spec, chance.mixed_return)
     if not film(config, policy, out / "episode.gif", config.seed):
         print("this environment has no pictures, so there is no episode.gif")
