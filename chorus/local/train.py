@@ -172,10 +172,10 @@ async def _watch_parent(parent: int, stop: Callable[[], None]) -> None:
     stop()
 
 
-def _picture(config: Config, out: Path) -> RandomPlay:
+def _picture(out: Path) -> RandomPlay:
     """Draw and film; return what chance reaches, which the curve is held against."""
-    policy = newest_policy(out)
-    chance = random_play.measure(out, read_config(out), policy)
+    policy, config = newest_policy(out), read_config(out)
+    chance = random_play.measure(out, config, policy)
     plot_curve(out, config.environment.spec, chance.mixed_return)
     if not film(config, policy, out / "episode.gif", config.seed):
         print("this environment has no pictures, so there is no episode.gif")

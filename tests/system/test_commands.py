@@ -1,12 +1,14 @@
 """The command line: what resumes, what is refused and how, what is left behind."""
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
 import psutil
 import pytest
 
+from chorus.learner.storage.run_folder import read_about
 from tests.system.processes import QUICK, Chorus, rows, until, weights
 
 
@@ -130,3 +132,75 @@ def test_an_environment_that_no_actor_may_import_ends_training_with_a_reason(cho
     refusal = chorus.actor(address, "careful").refused()
     assert "'tests.system.toys:fair', which this actor may not import" in refusal
     chorus.actor(address, "trusting", "--allow-env", "tests.system.*:fair").event("ready")
+
+
+def test_a_run_goes_on_with_another_learning_rate_which_is_written_down(chorus: Chorus) -> None:
+    run = chorus.folder / "run"
+    chorus.train("run", "--updates", "4", "--actors", "1", "--set", "checkpoint.archive=1")
+    chorus.run(
+        "resume", run, "--updates", "8", "--actors", "1", "--no-pictures", "--set", "optimiser.learning_rate=1e-4"
+    )
+    about = read_about(run)
+    assert about["changes"] == [{"from_update": 4, "settings": {"optimiser.learning_rate": [0.002, 0.0001]}}]
+    assert [row["learning_rate"] for row in rows(run)] == ["0.002"] * 4 + ["0.0001"] * 4
+    (run / "checkpoints" / "00000008.safetensors").unlink()
+    (run / "checkpoints" / "00000004.safetensors").unlink()
+    assert "the record holds the same" in chorus.run("replay", run, "--update", "7", "--task", "0")
+    complaint = chorus.start("resume", run, "--set", "network.lstm=8").refused(3)
+    assert "cannot be changed within a run" in complaint and "network.lstm: 64, 8" in complaint
+
+
+def test_a_finished_run_says_so_and_how_to_go_on(chorus: Chorus, finished: Path) -> None:
+    told = chorus.run("resume", finished, "--no-pictures")
+    assert "this run is finished" in told and f"chorus resume {finished} --updates 12" in told
+
+
+def test_a_run_ends_with_what_it_reached_and_what_to_type_next(chorus: Chorus) -> None:
+    told = chorus.run("train", "--out", chorus.folder / "run", *QUICK, "--updates", "3", "--actors", "1")
+    assert told.splitlines()[0] == f"spread?agents=3: 3 updates by 1 actors, in {chorus.folder / 'run'}"
+    for words in (
+        "return   ",
+        "random play ",
+        "3 of 3 updates",
+        "bound    ",
+        "curve.png, episode.gif",
+        "chorus evaluate",
+    ):
+        assert words in told
+    assert "--config spread" in told, "there are settings known to learn this"
+
+
+def test_the_config_of_a_run_that_began_elsewhere_is_not_trained_from_fresh_weights(
+    chorus: Chorus, finished: Path
+) -> None:
+    chorus.train("run", "--init-from", str(finished), "--updates", "1", "--actors", "1")
+    config = chorus.folder / "run" / "config.yaml"
+    again = ("train", "--no-pictures", "--actors", "1", "--out", chorus.folder / "again", "--config", config)
+    assert "give --init-from RUN" in chorus.start(*again).refused(3)
+    assert "its weights have the SHA-256" in chorus.start(*again, "--init-from", chorus.folder / "run").refused(3)
+    chorus.run(*again, "--init-from", finished)
+    assert rows(chorus.folder / "again")[0]["mixed_return"] == rows(chorus.folder / "run")[0]["mixed_return"]
+
+
+def test_weights_are_taken_from_an_unfinished_run_too(chorus: Chorus, finished: Path) -> None:
+    unfinished = chorus.folder / "unfinished"
+    shutil.copytree(finished, unfinished)
+    shutil.rmtree(unfinished / "final")
+    for name, source in (("a", finished), ("b", unfinished)):
+        chorus.train(name, "--init-from", str(source), "--updates", "1", "--actors", "1")
+    assert weights(chorus.folder / "a") == weights(chorus.folder / "b")
+
+
+def test_runs_of_unlike_settings_are_told_apart_by_these_first(chorus: Chorus, finished: Path) -> None:
+    chorus.train("run", "--seed", "7", "--updates", "2", "--actors", "1")
+    other = chorus.start("diff", finished, chorus.folder / "run")
+    assert other.ended() == 1
+    lines = other.out.read_text().splitlines()
+    assert lines[0].startswith("settings that differ") and "  seed: 0, 7" in lines
+    assert "the runs part at update 0:" in lines
+
+
+def test_each_agent_under_one_shared_policy_is_told_of(chorus: Chorus, finished: Path) -> None:
+    told = json.loads(chorus.run("evaluate", finished, "--episodes", "4", "--json"))
+    parts = [told[f"mixed_return of agent_{number}"]["mean"] for number in range(3)]
+    assert sum(parts) == pytest.approx(told["mixed_return"]["mean"])
