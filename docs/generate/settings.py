@@ -10,9 +10,9 @@ HEAD = """# Settings
 Generated from `common/settings/config.py` by `make derived`.
 
 A setting is given in a YAML file (`--config FILE`), or on the command line by its full name, which overrides the file:
-`--set loss.entropy=0.02`. A few have an option of their own: `--env` is `environment.spec`; `--updates`, `--seed`, `--lag`
-and `--device` are the settings of the same name. The file `config.yaml` in the run folder holds every setting as the run
-resolved it.
+`--set loss.entropy=0.02`. A few have an option of their own: `--env` is `environment.spec`; `--updates`, `--seed`,
+`--lag` and `--device` are the settings of the same name. The file `config.yaml` in the run folder holds every setting
+as the run resolved it.
 
 An unknown name, a wrong type or a value out of range is an error that names the setting. `null` in YAML means "left to
 Chorus" or "off", as the setting says. `chorus init` writes a configuration file with all settings in it.
