@@ -61,7 +61,7 @@ def _trained(config: Config, options: argparse.Namespace, events: Events | None)
         ending = asyncio.run(_train(config, out, listening, options, log_file, prints, events))
     if options.profile and not ending.before:
         profile.end(out, config.learner.workers)
-    _conclude(config, out, ending, not options.no_pictures)
+    _conclude(out, ending, not options.no_pictures)
     if events is not None:
         events.tell("end", complete=ending.finished)
     return 0
@@ -78,7 +78,7 @@ class _Ending:
     effort: Effort
 
 
-def _conclude(config: Config, out: Path, ending: _Ending, pictures: bool) -> None:
+def _conclude(out: Path, ending: _Ending, pictures: bool) -> None:
     """Draw and film a complete run, and say what was reached, where it is, and what to type next."""
     if ending.before:
         print(finished_already(out, ending.updates))
@@ -88,7 +88,7 @@ def _conclude(config: Config, out: Path, ending: _Ending, pictures: bool) -> Non
             print("\n".join(summarise(out, ending.updates, None, ending.effort)))
         print(f"stopped at update {ending.update} of {ending.updates}; chorus resume {out} goes on from here")
     else:
-        chance = _picture(config, out) if pictures else None
+        chance = _picture(out) if pictures else None
         print("\n".join([*summarise(out, ending.updates, chance, ending.effort), *where(out)]))
 
 
