@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 
@@ -27,6 +28,7 @@ from chorus.common.environments.permitted import permit
 from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
 from chorus.common.monitoring.metrics import ActorMetrics
 from chorus.common.monitoring.timeline import span
+from chorus.common.policy.opponents import Opponents, needed
 from chorus.common.policy.sharing import divide
 from chorus.common.process import logs
 from chorus.common.process.fingerprint import chorus_version, fingerprint
@@ -185,9 +187,10 @@ class _Prepared:
         if finding.message:
             log.warning("purity", extra={"finding": finding.message})
         policies = divide(environment.spec, config.sharing, config.network)
+        opponents = Opponents(config, environment.spec, policies)
         players = {
-            Purpose.TRAINING: Player(environment, policies, config.seed),
-            Purpose.EVALUATION: Player(environment, policies, config.seed, greedy=config.evaluate.greedy),
+            Purpose.TRAINING: Player(environment, policies, config.seed, opponents=opponents),
+            Purpose.EVALUATION: Player(environment, policies, config.seed, config.evaluate.greedy, opponents),
         }
         return _Prepared(
             config,
@@ -317,7 +320,7 @@ class _Session:
             raise Refused(f"the learner is Chorus {welcome.version!r}, this actor Chorus {chorus_version()!r}")
         prepared = self._actor.prepare(welcome.config)
         self._live()
-        self._mail.lag = prepared.config.lag
+        self._mail.needs = partial(needed, prepared.config)
         hello.fingerprint.update(prepared.fingerprint)
         hello.remark, hello.impure = prepared.remark[:1000], not prepared.pure
         self._mail.send(pb.FromActor(hello=hello))
@@ -331,6 +334,7 @@ class _Session:
         policy = self._mail.policy(order)
         self._at, self._step = order.task, 0
         player = prepared.players[task.purpose]
+        past = self._mail.past(order, player.opponents.past(task)) if player.opponents else {}
         ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
 
         def on_step(step: int) -> None:
@@ -344,7 +348,7 @@ class _Session:
         before = player.phases.environment, player.phases.inference
         try:
             with span("play") as playing:
-                trajectory = player.play(policy, task, order.episodes, on_step)
+                trajectory = player.play(policy, task, order.episodes, on_step, past=past)
                 playing.note(
                     environment=player.phases.environment - before[0], inference=player.phases.inference - before[1]
                 )

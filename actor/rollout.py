@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ from chorus.common.environments.interface import (
     Outcome,
 )
 from chorus.common.errors import EnvironmentFault
+from chorus.common.policy.opponents import Opponents, Seat
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import PolicyVersion, Tensors
 from chorus.common.tasks.seeding import action_stream, environment_stream
@@ -50,6 +51,7 @@ class Player:
     policies: tuple[PolicySpec, ...]
     seed: int
     greedy: bool = False
+    opponents: Opponents | None = None
     phases: Phases = field(default_factory=Phases)
 
     def play(
@@ -59,6 +61,7 @@ class Player:
         episodes: int,
         on_step: Callable[[int], None] = lambda step: None,
         on_frame: Callable[[], None] = lambda: None,
+        past: Mapping[int, PolicyVersion] | None = None,
     ) -> Trajectory:
         """Play the task's `episodes` episodes in lockstep, every agent of every episode a row of one forward pass.
 
@@ -68,13 +71,13 @@ class Player:
             episodes: K.
             on_step: called with the number of steps played, before each step.
             on_frame: called when the environment shows a new state, for those who film it.
+            past: the versions that `opponents.past(task)` names.
 
         Raises:
             EnvironmentFault: the environment breaks the rules of `chorus.common.environments.interface`.
         """
         spec = self.environment.spec
-        tensors = policy.tensors()
-        acting = [_Acting(part, tensors, episodes, len(spec.agents)) for part in self.policies]
+        acting = self._line_up({**(past or {}), policy.version: policy}, policy.version, task, episodes)
         discrete = spec.discrete
         draws = _Draws(action_stream(self.seed, task), spec, episodes)
         tape = _Tape(spec, episodes)
@@ -105,6 +108,12 @@ class Player:
         self._spent("environment", clock)
         on_frame()
         return tape.trajectory(task, policy.version)
+
+    def _line_up(self, versions: Mapping[int, PolicyVersion], own: int, task: Task, episodes: int) -> list[_Acting]:
+        seats = [Seat(part, own) for part in self.policies] if self.opponents is None else self.opponents.seats(task)
+        tensors = {number: versions[number].tensors() for number in {seat.version for seat in seats}}
+        count = len(self.environment.spec.agents)
+        return [_Acting(seat.spec, tensors[seat.version], episodes, count) for seat in seats]
 
     def _spent(self, phase: str, since: float) -> float:
         now = time.perf_counter()
