@@ -34,4 +34,4 @@ def test_neither_actors_nor_kills_nor_replays_change_a_bit(chorus: Chorus) -> No
     chorus.train("killed", *SETTINGS, *OPPONENTS, "--actors", "2")
     assert weights(run) == weights(one)
 
-    assert "the record holds the same" in chorus.run("replay", one, "--update", "14", "--task", "4")
+    assert "the record holds the same" in chorus.run("replay", one, "--update", "14", "--task", "2")
