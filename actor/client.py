@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 
@@ -26,6 +27,7 @@ from chorus.common.environments.permitted import permit
 from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
 from chorus.common.monitoring.metrics import ActorMetrics
 from chorus.common.monitoring.timeline import span
+from chorus.common.policy.opponents import needed
 from chorus.common.process import logs
 from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
@@ -320,7 +322,7 @@ class _Session:
             raise Refused(f"the learner is Chorus {welcome.version!r}, this actor Chorus {chorus_version()!r}")
         prepared = self._actor.prepare(welcome.config)
         self._live()
-        self._mail.lag = prepared.config.lag
+        self._mail.needs = partial(needed, prepared.config)
         hello.fingerprint.update(prepared.fingerprint)
         hello.remark, hello.impure = prepared.remark[:1000], not prepared.pure
         self._mail.send(pb.FromActor(hello=hello))
@@ -336,6 +338,7 @@ class _Session:
         self._at, self._step = order.task, 0
         self._actor.breadcrumb.at(task)
         player = prepared.players[task.purpose]
+        past = self._mail.past(order, player.opponents.past(task)) if player.opponents else {}
         ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
 
         def on_step(step: int) -> None:
@@ -349,7 +352,7 @@ class _Session:
         before = player.phases.environment, player.phases.inference
         try:
             with span("play") as playing:
-                trajectory = player.play(policy, task, order.episodes, on_step)
+                trajectory = player.play(policy, task, order.episodes, on_step, past=past)
                 playing.note(
                     environment=player.phases.environment - before[0], inference=player.phases.inference - before[1]
                 )

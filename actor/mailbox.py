@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -54,13 +54,13 @@ class Mailbox:
     Attributes:
         broken: set once nothing that is asked for on this stream is wanted any more: it ended, or the learner is about
             to end it.
-        lag: how many versions before the newest tasks may still need.
+        needs: whether tasks may still need a version, by the newest that is here and the one in question.
     """
 
     def __init__(self, line: channel.Line, metrics: ActorMetrics) -> None:
         """Open a stream on the line."""
         self.broken = threading.Event()
-        self.lag = 0
+        self.needs: Callable[[int, int], bool] = lambda newest, version: version >= newest
         self._metrics = metrics
         self._outbox: queue.SimpleQueue[pb.FromActor | Iterator[pb.FromActor] | None] = queue.SimpleQueue()
         self._inbox: queue.SimpleQueue[pb.Welcome | pb.RolloutTask | pb.Goodbye | Ended] = queue.SimpleQueue()
@@ -115,6 +115,19 @@ class Mailbox:
             )
         return policy
 
+    def past(self, order: pb.RolloutTask, versions: Sequence[int]) -> dict[int, PolicyVersion]:
+        """The older versions that a task's opponents play by.
+
+        Raises:
+            MalformedData: one was not sent before the task.
+        """
+        missing = [version for version in versions if version not in self._versions]
+        if missing:
+            raise MalformedData(
+                f"an opponent in {read_task(order.task)} needs version {missing[0]}, which was not sent"
+            )
+        return {version: self._versions[version] for version in versions}
+
     def _leaving(self) -> Iterator[pb.FromActor]:
         while (message := self._outbox.get()) is not None:
             if isinstance(message, pb.FromActor):
@@ -159,11 +172,11 @@ class Mailbox:
             self._inbox.put(Ended(fault))
 
     def _keep(self, policy: PolicyVersion) -> None:
-        """Hold the versions that tasks may still need: the newest and `lag` before it."""
+        """Hold the versions that tasks may still need."""
         versions = {**self._versions, policy.version: policy}
-        oldest = max(versions) - self.lag
-        self._versions = {version: kept for version, kept in versions.items() if version >= oldest}
-        self._metrics.policy_version.set(max(versions))
+        newest = max(versions)
+        self._versions = {version: kept for version, kept in versions.items() if self.needs(newest, version)}
+        self._metrics.policy_version.set(newest)
 
 
 def _until_made(messages: Iterator[pb.FromActor], made: threading.Event) -> Iterator[pb.FromActor]:

@@ -12,6 +12,7 @@ from chorus.common.environments import make
 from chorus.common.environments.checks.purity import prove
 from chorus.common.environments.interface import Environment
 from chorus.common.isolation.isolated import Isolated
+from chorus.common.policy.opponents import Opponents
 from chorus.common.policy.sharing import divide
 from chorus.common.process.fingerprint import fingerprint
 from chorus.common.process.offspring import end_descendants
@@ -51,10 +52,11 @@ class Prepared:
         if finding.message:
             log.warning("purity", extra={"finding": finding.message})
         policies = divide(environment.spec, config.sharing, config.network)
+        opponents, instances = Opponents(config, environment.spec, policies), config.instances
         players = {
-            Purpose.TRAINING: Player(environment, policies, config.seed, instances=config.instances),
+            Purpose.TRAINING: Player(environment, policies, config.seed, False, instances, opponents),
             Purpose.EVALUATION: Player(
-                environment, policies, config.seed, greedy=config.evaluate.greedy, instances=config.instances
+                environment, policies, config.seed, config.evaluate.greedy, instances, opponents
             ),
         }
         print_of = fingerprint(environment.spec.package, config.network.module)

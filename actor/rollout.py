@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -21,6 +21,7 @@ from chorus.common.environments.interface import (
     Frame,
 )
 from chorus.common.errors import EnvironmentFault
+from chorus.common.policy.opponents import Opponents, Seat
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import PolicyVersion, Tensors
 from chorus.common.tasks.seeding import action_stream, environment_stream
@@ -51,6 +52,7 @@ class Player:
     seed: int
     greedy: bool = False
     instances: int | None = None
+    opponents: Opponents | None = None
     phases: Phases = field(default_factory=Phases)
 
     def play(
@@ -60,6 +62,7 @@ class Player:
         episodes: int,
         on_step: Callable[[int], None] = lambda step: None,
         on_frame: Callable[[], None] = lambda: None,
+        past: Mapping[int, PolicyVersion] | None = None,
     ) -> Trajectory:
         """Play the task's `episodes` episodes, L at once in lockstep, every agent of each a row of one forward pass.
 
@@ -72,23 +75,27 @@ class Player:
             episodes: K.
             on_step: called with the number of steps played, of all waves, before each step.
             on_frame: called when the environment shows a new state, for those who film it.
+            past: the versions that `opponents.past(task)` names.
 
         Raises:
             EnvironmentFault: the environment breaks the rules of `chorus.common.environments.interface`.
         """
         spec = self.environment.spec
-        tape = Tape(spec, episodes)
+        tape, versions = Tape(spec, episodes), {**(past or {}), policy.version: policy}
         world, chance = environment_stream(self.seed, task), action_stream(self.seed, task)
         played, size = 0, min(self.instances or episodes, episodes)
         for first in range(0, episodes, size):
             tape.begin_wave(first, min(size, episodes - first))
-            self._wave(policy.tensors(), task, tape, world, chance, partial(_step_of, on_step, played, tape), on_frame)
+            self._wave(
+                versions, policy.version, task, tape, world, chance, partial(_step_of, on_step, played, tape), on_frame
+            )
             played += tape.steps
         return tape.trajectory(task, policy.version)
 
     def _wave(
         self,
-        tensors: Tensors,
+        versions: Mapping[int, PolicyVersion],
+        own: int,
         task: Task,
         tape: Tape,
         world: np.random.Generator,
@@ -98,7 +105,7 @@ class Player:
     ) -> None:
         """Play the tape's present wave of episodes, from reset to the end of the last."""
         spec, episodes = self.environment.spec, tape.size
-        acting = [_Acting(part, tensors, episodes, len(spec.agents)) for part in self.policies]
+        acting = self._line_up(versions, own, task, episodes)
         discrete = spec.discrete
         draws = _Draws(chance_stream, spec, episodes)
         clock = time.perf_counter()
@@ -127,6 +134,12 @@ class Player:
             frame = outcome.frame
         self._spent("environment", clock)
         on_frame()
+
+    def _line_up(self, versions: Mapping[int, PolicyVersion], own: int, task: Task, episodes: int) -> list[_Acting]:
+        seats = [Seat(part, own) for part in self.policies] if self.opponents is None else self.opponents.seats(task)
+        tensors = {number: versions[number].tensors() for number in {seat.version for seat in seats}}
+        count = len(self.environment.spec.agents)
+        return [_Acting(seat.spec, tensors[seat.version], episodes, count) for seat in seats]
 
     def _spent(self, phase: str, since: float) -> float:
         now = time.perf_counter()

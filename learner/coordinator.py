@@ -86,7 +86,7 @@ class Coordinator:
         self._saved = -1
         self._on_update = on_update
         self._symptoms = Symptoms(config)
-        self._dispatcher = Dispatcher(self.ledger, training.version_for, metrics)
+        self._dispatcher = Dispatcher(self.ledger, training.version_for, training.past_for, metrics)
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, EpisodeTotals] = {}
         self._players: dict[Task, tuple[str, str]] = {}

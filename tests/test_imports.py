@@ -14,7 +14,13 @@ MAY_IMPORT = {
     "chorus.common.settings": ["chorus.common.errors"],
     "chorus.common.environments": ["chorus.common.errors", "chorus.common.settings.defaults"],
     "chorus.common.tasks": ["chorus.common.errors", "chorus.common.environments.interface"],
-    "chorus.common.policy": ["chorus.common.errors", "chorus.common.settings", "chorus.common.environments.interface"],
+    "chorus.common.policy": [
+        "chorus.common.errors",
+        "chorus.common.settings",
+        "chorus.common.environments.interface",
+        "chorus.common.tasks.seeding",
+        "chorus.common.tasks.task",
+    ],
     "chorus.common.process": ["chorus.common.errors", "chorus.common.tasks.seeding", "chorus.common.tasks.task"],
     "chorus.common.isolation": ["chorus.common.errors", "chorus.common.environments", "chorus.common.process"],
     "chorus.common.transport": [

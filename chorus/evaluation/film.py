@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,12 @@ def film(config: Config, policy: PolicyVersion, path: Path, seed: int, greedy: b
 
 
 def shoot(
-    player: Player, policy: PolicyVersion, task: Task, episodes: int, filming: bool = True
+    player: Player,
+    policy: PolicyVersion,
+    task: Task,
+    episodes: int,
+    filming: bool = True,
+    past: Mapping[int, PolicyVersion] | None = None,
 ) -> tuple[Trajectory, list[Picture]]:
     """Play a task and take a picture of its first episode at every step, if there are any to be had."""
     pictures: list[Picture] = []
@@ -50,7 +56,7 @@ def shoot(
         if picture is not None:
             pictures.append(picture.copy())
 
-    trajectory = player.play(policy, task, episodes, on_frame=on_frame)
+    trajectory = player.play(policy, task, episodes, on_frame=on_frame, past=past)
     return trajectory, pictures[: int(trajectory.lengths[0]) + 1]
 
 

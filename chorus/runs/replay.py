@@ -22,6 +22,7 @@ from chorus.common.environments import make
 from chorus.common.errors import ChorusError, ConfigError, MalformedData, RunFolderError
 from chorus.common.process.fingerprint import fingerprint, first_difference
 from chorus.common.environments.checks.purity import prove
+from chorus.common.policy.opponents import Opponents
 from chorus.common.policy.sharing import divide
 from chorus.common.tasks.task import Purpose, Task, version_for
 from chorus.common.tasks.trajectory import digest
@@ -55,9 +56,12 @@ def replay(options: argparse.Namespace) -> int:
             if remark:
                 print(f"note: {remark}", file=sys.stderr)
         policies = divide(environment.spec, config.sharing, config.network)
-        player = Player(environment, policies, config.seed, instances=config.instances)
-        policy = reach(options.dir, config, player, version_for(task.update, config.lag), batches)
-        trajectory, pictures = shoot(player, policy, task, config.episodes, filming=options.gif is not None)
+        opponents = Opponents(config, environment.spec, policies)
+        player = Player(environment, policies, config.seed, instances=config.instances, opponents=opponents)
+        number = version_for(task.update, config.lag)
+        versions = reach(options.dir, config, player, number, batches)
+        policy, past = versions[number], {older: versions[older] for older in opponents.past(task)}
+        trajectory, pictures = shoot(player, policy, task, config.episodes, options.gif is not None, past)
     finally:
         environment.close()
     said = captions(trajectory, config, environment.spec.team_reward, task.update)
@@ -70,8 +74,9 @@ def replay(options: argparse.Namespace) -> int:
     return 0 if recorded in ("", made) else 1
 
 
-def reach(run: Path, config: Config, player: Player, version: int, batches: dict[int, Batch]) -> PolicyVersion:
-    """A policy version of a run: out of a checkpoint, or made again from the one before it.
+def reach(run: Path, config: Config, player: Player, version: int, batches: dict[int, Batch]) -> dict[int, PolicyVersion]:
+    """A policy version of a run with those that its tasks' opponents play by: out of a checkpoint, or made again from
+    the one before it.
 
     Raises:
         RunFolderError: no checkpoint is early enough, or what is made again is not what the record holds.
@@ -86,7 +91,7 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
             print(f"note: {path.name} is broken, trying an older one: {fault}", file=sys.stderr)
             continue
         if version in checkpoint.versions:
-            return checkpoint.versions[version]
+            return checkpoint.versions
         if checkpoint.counters.update <= version:
             start = checkpoint
             break
@@ -106,7 +111,8 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
         sums = []
         for index in range(config.tasks):
             task = Task(training.update, Purpose.TRAINING, index)
-            trajectory = player.play(training.version_for(task.update), task, config.episodes)
+            past = {policy.version: policy for policy in training.past_for(task)}
+            trajectory = player.play(training.version_for(task.update), task, config.episodes, past=past)
             recorded = recorded_digest(batches, task)
             if recorded and digest(trajectory) != recorded:
                 raise RunFolderError(
@@ -115,7 +121,7 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
                 )
             sums.append(training.sums(trajectory))
         training.apply(sums)
-    return training.current
+    return training.versions
 
 
 def config_at(history: list[tuple[int, Config]], update: int) -> Config:

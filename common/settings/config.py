@@ -269,6 +269,21 @@ class SharingConfig(Section, frozen=True):
     groups: dict[str, str] = {}
 
 
+class SelfPlayConfig(Section, frozen=True):
+    """How opponents that are `past` are drawn, see `opponents`.
+
+    Attributes:
+        share: of the training tasks that one side of `opponents` plays by a past version and nothing is learned from
+            what it does; in all others everybody plays by the newest weights and learns.
+        every: updates from one version that is kept for this to the next.
+        keep: how many of the newest of them are drawn from.
+    """
+
+    share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
+    every: Positive = 10
+    keep: Positive = 20
+
+
 class LearnerConfig(Section, frozen=True):
     """How the learner computes; these settings never change the result.
 
@@ -327,6 +342,9 @@ class Config(Section, frozen=True):
     """All settings of a run.
 
     Attributes:
+        opponents: pattern of agent names to what those agents act by in a share of the tasks, one pattern at a time:
+            `past`, an older version of their own policy. Give both sides of a game a pattern, and each learns against
+            the other's past.
         seed: seed of every random number in the run.
         updates: number of updates after which the run ends; 0 for as many as suit the environment's longest episode.
         lag: how many updates the version that collects a batch may be behind the newest; 0 is strictly on-policy.
@@ -346,6 +364,8 @@ class Config(Section, frozen=True):
     loss: LossConfig = LossConfig()
     value: ValueConfig = ValueConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
+    opponents: dict[str, Literal["past"]] = {}
+    self_play: SelfPlayConfig = SelfPlayConfig()
     learner: LearnerConfig = LearnerConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
@@ -388,6 +408,8 @@ class Config(Section, frozen=True):
                 "value.sees team and value.memory are of a value with a network of its own: the policy's network must"
                 " not see the team; set value.network to own"
             )
+        if self.opponents and self.loss.reduction == "sequential":
+            raise ValueError("opponents do not go with loss.reduction sequential, which steps after every agent")
         if (self.sharing.mode == "groups") != bool(self.sharing.groups):
             raise ValueError("sharing.groups and sharing.mode: groups belong together; set both or neither")
         for name in self.sharing.groups:

@@ -23,6 +23,7 @@ class Draw(IntEnum):
     EVALUATION_ENVIRONMENT = 3
     EVALUATION_ACTION = 4
     AUDIT = 5
+    OPPONENT = 6
 
 
 def stream(seed: int, draw: Draw, update: int = 0, index: int = 0) -> np.random.Generator:

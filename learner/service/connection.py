@@ -7,7 +7,7 @@ import logging
 import re
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from chorus.common.errors import Corrupted, MalformedData
+from chorus.common.policy.opponents import needed
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.process.fingerprint import Fingerprint, chorus_version, first_difference
 from chorus.common.process.logs import printable
@@ -97,15 +98,11 @@ class Connection:
 
     # -- as the coordinator sees it
 
-    def send_task(self, task: Task, policy: PolicyVersion) -> None:
-        """Have the actor play a task, after giving it the version if it has not got it."""
+    def send_task(self, task: Task, policy: PolicyVersion, past: Sequence[PolicyVersion] = ()) -> None:
+        """Have the actor play a task, after giving it the version, and those of opponents, if it has not got them."""
         self.wanted -= 1
-        if policy.version not in self._sent:
-            for frame in self._contract.frames.of(policy):
-                self.send(frame)
-            self._sent.add(policy.version)
-            keep = max(self._sent) - self._coordinator.config.lag
-            self._sent = {version for version in self._sent if version >= keep}
+        for version in (*past, policy):
+            self._give(version)
         order = pb.RolloutTask(
             task=task_name(task),
             version=policy.version,
@@ -113,6 +110,16 @@ class Connection:
             weights=policy.sha256,
         )
         self.send(pb.ToActor(task=order))
+
+    def _give(self, policy: PolicyVersion) -> None:
+        """Send a version, unless the actor holds it; what it holds is what `Mailbox` keeps of all that was sent."""
+        if policy.version in self._sent:
+            return
+        for frame in self._contract.frames.of(policy):
+            self.send(frame)
+        self._sent.add(policy.version)
+        newest, config = max(self._sent), self._coordinator.config
+        self._sent = {version for version in self._sent if needed(config, newest, version)}
 
     def send(self, message: pb.ToActor | bytes) -> None:
         """Queue a message."""

@@ -8,7 +8,7 @@ from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 
 class Frames:
-    """The newest versions' messages, each encoded once: the same bytes objects for every actor."""
+    """The messages of the versions last asked for, each encoded once: the same bytes objects for every actor."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
@@ -19,6 +19,7 @@ class Frames:
         if policy.version not in self._frames:
             chunks = weights_chunks(policy)
             self._frames[policy.version] = [pb.ToActor(weights=chunk).SerializeToString() for chunk in chunks]
-            for old in sorted(self._frames)[: -self._keep]:
+            for old in list(self._frames)[: -self._keep]:
                 del self._frames[old]
-        return self._frames[policy.version]
+        self._frames[policy.version] = found = self._frames.pop(policy.version)  # the last asked for comes last
+        return found

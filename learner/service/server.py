@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from chorus.common.environments.interface import EnvironmentSpec
+from chorus.common.policy.opponents import archived
 from chorus.common.process.fingerprint import Fingerprint, chorus_version
 from chorus.common.settings import config as configuration
 from chorus.common.transport.address import cannot_listen
@@ -51,7 +52,7 @@ class Server:
         self._contract = Contract(
             coordinator,
             self.connections,
-            Frames(coordinator.config.lag + 2),
+            Frames(coordinator.config.lag + 2 + len(archived(coordinator.config, coordinator.config.updates))),
             pb.ToActor(welcome=welcome).SerializeToString(),
             digest,
             fingerprint,

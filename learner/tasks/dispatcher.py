@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from chorus.common.monitoring.metrics import LearnerMetrics
@@ -25,18 +25,26 @@ class Subscriber(Protocol):
         """Tasks that it waits for."""
         ...
 
-    def send_task(self, task: Task, policy: PolicyVersion) -> None:
-        """Have it play a task, after giving it the version if it has not got it."""
+    def send_task(self, task: Task, policy: PolicyVersion, past: Sequence[PolicyVersion] = ()) -> None:
+        """Have it play a task, after giving it the version, and those of opponents, if it has not got them."""
         ...
 
 
 class Dispatcher:
     """The connected actors, and which of them wait; who has waited longest is served first."""
 
-    def __init__(self, ledger: Ledger, version_for: Callable[[int], PolicyVersion], metrics: LearnerMetrics) -> None:
-        """Give out what the ledger has; `version_for` says by which version an update's tasks are played."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        version_for: Callable[[int], PolicyVersion],
+        past_for: Callable[[Task], Sequence[PolicyVersion]],
+        metrics: LearnerMetrics,
+    ) -> None:
+        """Give out what the ledger has; `version_for` says by which version an update's tasks are played, and
+        `past_for` by which others the opponents in a task play."""
         self._ledger = ledger
         self._version_for = version_for
+        self._past_for = past_for
         self._metrics = metrics
         self._subscribers: dict[str, Subscriber] = {}
         self._idle: dict[str, None] = {}
@@ -85,5 +93,5 @@ class Dispatcher:
             if task is None:
                 return
             self._metrics.leases.inc()
-            subscriber.send_task(task, self._version_for(task.update))
+            subscriber.send_task(task, self._version_for(task.update), self._past_for(task))
         del self._idle[name]

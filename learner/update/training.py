@@ -15,11 +15,12 @@ from torch import Tensor
 
 from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.errors import ConfigError, GradientFault
+from chorus.common.policy.opponents import Opponents, needed
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import PolicyVersion, Tensors, make
 from chorus.common.settings.config import Config
 from chorus.common.settings.schedule import value_at
-from chorus.common.tasks.task import version_for
+from chorus.common.tasks.task import Task, version_for
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient import reduction, reinforce
 from chorus.learner.gradient.first_statistics import measured
@@ -78,6 +79,7 @@ class Training:
         self.environment = environment
         self.update = update
         self.versions = dict(versions)
+        self._opponents = Opponents(config, environment, tuple(policies))
         device = find_device(config.device)
         tensors = self.versions[update].tensors()
         check_fit(policies, config, tensors)
@@ -114,6 +116,10 @@ class Training:
         """The version that the batch of `update` is played by."""
         return self.versions[version_for(update, self.config.lag)]
 
+    def past_for(self, task: Task) -> list[PolicyVersion]:
+        """The older versions that opponents in a task play by."""
+        return [self.versions[version] for version in self._opponents.past(task)]
+
     # -- a task
 
     def sums(self, trajectory: Trajectory, agents: Sequence[int] | None = None) -> TaskSums:
@@ -142,7 +148,7 @@ class Training:
             self.environment,
             self.config,
             self._slow if self._has_slow else None,
-            agents,
+            self._opponents.learners(trajectory.task) if agents is None else agents,
             trajectory.task.index in self._groups()[0],
         )
 
@@ -194,7 +200,7 @@ class Training:
             signals.append(quality.ratio(*self._signals[place].tolist()))
         self.update += 1
         self.versions[self.update] = make(self.update, self._tensors())
-        for version in [old for old in self.versions if old < self.update - self.config.lag]:
+        for version in [old for old in self.versions if not needed(self.config, self.update, old)]:
             del self.versions[version]
         return self._report(tasks, steps, float(np.mean(signals)))
 
