@@ -17,6 +17,7 @@ from chorus.common.errors import ConfigError, MalformedData, TrainingFault
 from chorus.common.monitoring import metrics
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
+from chorus.common.page.site import Site
 from chorus.common.policy.sharing import divide
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
 from chorus.common.process import logs
@@ -25,6 +26,7 @@ from chorus.common.process.heap import keep_freed_memory
 from chorus.common.settings.config import Config, resolve
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.coordinator import Coordinator, Progress
+from chorus.learner.service.overview import Overview
 from chorus.learner.service.server import Server
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
@@ -46,6 +48,8 @@ class Serving:
     port: int
     address: str
     """HOST:PORT at which processes of this machine find it."""
+    page: str
+    """Where a browser of this machine finds the run's page; empty if there is none."""
     resumed_at: int
     stop: Callable[[], None]
     """End after the step at work, with a checkpoint; call it from the learner's own loop."""
@@ -65,6 +69,8 @@ class Listening:
         metrics_port: of `/metrics` and `/healthz`; None for none.
         metrics_host: that it listens at.
         health_port: of a health service in clear text beside the metrics; None for none.
+        page: serve the page of the run beside the metrics.
+        last_words: go on answering there for a while when training cannot go on: somebody scrapes the metrics.
         credentials: what is shown to actors, and asked of them.
     """
 
@@ -73,6 +79,8 @@ class Listening:
     metrics_host: str = "127.0.0.1"
     health_port: int | None = None
     credentials: Credentials = NOTHING
+    page: bool = False
+    last_words: bool = True
 
 
 def own_host(address: str) -> str:
@@ -157,7 +165,10 @@ async def serve(
         web, health, watch = None, None, asyncio.create_task(server.watch())
         try:
             if listening.metrics_port is not None:
-                web = Web(listening.metrics_host, listening.metrics_port, registry, server.ill, listening.credentials)
+                site = Site(out, Overview(server, registry)) if listening.page else None
+                web = Web(
+                    listening.metrics_host, listening.metrics_port, registry, server.ill, listening.credentials, site
+                )
             if listening.health_port is not None:
                 health = Health(listening.metrics_host, listening.health_port, server.ill, lambda: True)
             log.info(
@@ -176,6 +187,7 @@ async def serve(
                     config,
                     port,
                     f"{own_host(listening.address)}:{port}",
+                    web.address if web is not None and listening.page else "",
                     counters.update,
                     coordinator.stop,
                     server.status,
@@ -186,9 +198,9 @@ async def serve(
             try:
                 finished = await coordinator.run()
             except TrainingFault as fault:
+                log.error("training cannot go on", extra={"fault": str(fault)})
                 await server.stop(pb.Goodbye.REASON_STOPPING)
-                if web is not None:  # what happened must be seen before it is gone
-                    log.error("training cannot go on", extra={"fault": str(fault), "seconds": LAST_WORDS_SECONDS})
+                if web is not None and listening.last_words:  # what happened must be seen before it is gone
                     await coordinator.stopped(LAST_WORDS_SECONDS)
                 raise
             reason = pb.Goodbye.REASON_FINISHED if finished else pb.Goodbye.REASON_STOPPING

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chorus.commands.options import add_credentials, add_monitoring, add_settings, read_credentials, read_settings
+from chorus.commands.options import (
+    add_credentials,
+    add_monitoring,
+    add_page,
+    add_settings,
+    read_credentials,
+    read_settings,
+)
 
 SUMMARY = "the central learner alone; actors come from elsewhere"
 
@@ -18,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--listen", default="127.0.0.1:50051", metavar="HOST:PORT", help="where actors connect (%(default)s)"
     )
     add_monitoring(parser)
+    add_page(parser)
     add_credentials(parser, "show to actors, and ask of them")
 
 

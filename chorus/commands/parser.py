@@ -21,6 +21,7 @@ from chorus.commands import (
     status,
     study,
     train,
+    view,
 )
 from chorus.common.errors import ChorusError
 from chorus.common.process.logs import printable
@@ -32,6 +33,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "status": status,
     "health": health,
+    "view": view,
     "diff": diff,
     "replay": replay,
     "chaos": chaos,

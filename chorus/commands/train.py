@@ -8,6 +8,7 @@ from pathlib import Path
 from chorus.commands.options import (
     add_credentials,
     add_monitoring,
+    add_page,
     add_settings,
     positive,
     read_credentials,
@@ -28,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile", action="store_true", help="record a timeline of learner and actors; say what bounded the run"
     )
     add_monitoring(parser)
+    add_page(parser)
     add_credentials(parser, "show to actors, and ask of them")
 
 

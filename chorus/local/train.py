@@ -32,7 +32,13 @@ def train(config: Config, options: argparse.Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     actors = options.actors or len(os.sched_getaffinity(0))
     listening = Listening(
-        options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
+        options.listen,
+        0 if options.metrics_port is None and not options.no_page else options.metrics_port,
+        options.metrics_host,
+        options.health_port,
+        options.credentials,
+        page=not options.no_page,
+        last_words=options.metrics_port is not None,
     )
     with (out / "log.jsonl").open("a") as log_file:
         logs.start(to=log_file)
@@ -69,6 +75,8 @@ async def _train(config, out, actors, listening, options, log_file) -> bool:  # 
             profile.begin(out)
         launchers.append(Launcher(serving, actors, listening.credentials, log_file, on_fault))
         launchers[0].start()
+        if serving.page:
+            print(f"page:    {serving.page}", flush=True)
         views.append(View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
 
     def on_update(progress: Progress) -> None:

@@ -80,7 +80,8 @@ class Connection:
         self.name = "unnamed"
         self.wanted = 0
         self.remark = ""
-        self.heard = time.monotonic()
+        self.heard = self.joined = time.monotonic()
+        self.version = -1
         self._contract = contract
         self._coordinator = contract.coordinator
         self._context = context
@@ -100,6 +101,7 @@ class Connection:
     def send_task(self, task: Task, policy: PolicyVersion) -> None:
         """Have the actor play a task, after giving it the version if it has not got it."""
         self.wanted -= 1
+        self.version = policy.version
         if policy.version not in self._sent:
             for frame in self._contract.frames.of(policy):
                 self.send(frame)
