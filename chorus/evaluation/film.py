@@ -10,11 +10,11 @@ from PIL import Image
 
 from chorus.actor.rollout import Player
 from chorus.common.environments import make
-from chorus.common.policy.sharing import divide
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
+from chorus.evaluation.line_up import line_up
 
 Picture = NDArray[np.uint8]
 
@@ -22,12 +22,24 @@ FRAME_MILLISECONDS = 100
 LAST_FRAME_MILLISECONDS = 1500
 
 
-def film(config: Config, policy: PolicyVersion, path: Path, seed: int, greedy: bool = False) -> bool:
-    """Play one fresh episode and write it as a GIF; return False if the environment has no pictures."""
+def film(
+    config: Config, policy: PolicyVersion, path: Path, seed: int, greedy: bool = False, untrained: str | None = None
+) -> bool:
+    """Play one fresh episode and write it as a GIF; return False if the environment has no pictures.
+
+    Args:
+        config: the run's.
+        policy: the version to play by.
+        path: of the film.
+        seed: of the episode.
+        greedy: take the likeliest action instead of a sample.
+        untrained: glob pattern of the agents that play by the weights the run began with; None for nobody.
+    """
     environment = make(config.environment.spec, render=True)
     try:
-        player = Player(environment, divide(environment.spec, config.sharing), seed, greedy)
-        _, pictures = shoot(player, policy, Task(0, Purpose.EVALUATION, 0), 1)
+        sides = line_up(config, environment.spec, policy, untrained)
+        player = Player(environment, sides.policies, seed, greedy)
+        _, pictures = shoot(player, sides.version, Task(0, Purpose.EVALUATION, 0), 1)
     finally:
         environment.close()
     return write_gif(pictures, path)

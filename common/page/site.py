@@ -51,9 +51,8 @@ class Site:
     def __call__(self, path: str, unchanged: str) -> Answer | None:
         """What stands at a path, or nothing; `unchanged` is the tag of what the caller has already."""
         if path == "/":
-            return Answer(
-                200, "text/html; charset=utf-8", self._page.html, {"Content-Security-Policy": self._page.policy}
-            )
+            policy = {"Content-Security-Policy": f"{self._page.policy}; frame-ancestors 'none'"}
+            return Answer(200, "text/html; charset=utf-8", self._page.html, policy)
         if path == "/data.json":
             made = self._data()
             headers = {"ETag": made.tag, "Cache-Control": "no-cache"}

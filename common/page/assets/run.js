@@ -187,7 +187,7 @@ class ActorTable {
     this.column = 0;
     this.down = false;
     this.word = "";
-    this.place = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Actors" });
+    this.place = make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The actors, one a row" });
     this.count = make("p", { class: "quiet" });
     this.heads = ACTOR_COLUMNS.map(([name, number], column) => make("th", { scope: "col", class: number ? "number" : null },
       make("button", { type: "button", onclick: () => this.sortBy(column) }, name)));
