@@ -19,6 +19,7 @@ from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import Tensors
 
 Rows = NDArray[np.intp]
+Memories = dict[str, FloatArray]
 
 
 class Inference:
@@ -40,6 +41,14 @@ class Inference:
     def forget(self, rows: BoolArray) -> None:
         """Empty the memory of the rows marked in a bool `[row]`."""
         self._memory.forget(rows)
+
+    def memories(self) -> Memories:
+        """What every row remembers, by name (`hidden` and `cell` of an LSTM): float32 `[row, unit]`, copied."""
+        return self._memory.read()
+
+    def remember(self, memories: Memories) -> None:
+        """Put memories in place of those of all rows; names and shapes are those of `memories()`."""
+        self._memory.write(memories)
 
     def step(self, inputs: FloatArray, rows: Rows | None = None) -> FloatArray:
         """One forward pass; the memories of the rows it covers move on, those of others stay.
@@ -77,6 +86,10 @@ class _Memory(Protocol):
 
     def forget(self, rows: BoolArray) -> None: ...
 
+    def read(self) -> Memories: ...
+
+    def write(self, memories: Memories) -> None: ...
+
     def place(self, count: int, rows: Rows | None) -> FloatArray:
         """Where the encoded inputs of `count` rows are to be written, `[unit, row]`."""
         ...
@@ -109,6 +122,16 @@ class _Lstm:
     def forget(self, rows: BoolArray) -> None:
         self._everybody.hidden[:, rows] = 0.0
         self._everybody.cell[:, rows] = 0.0
+
+    def read(self) -> Memories:
+        return {
+            "hidden": np.ascontiguousarray(self.scale * self._everybody.hidden.T),
+            "cell": np.ascontiguousarray(self._everybody.cell.T),
+        }
+
+    def write(self, memories: Memories) -> None:
+        np.divide(memories["hidden"].T, self.scale, out=self._everybody.hidden)
+        self._everybody.cell[:] = memories["cell"].T
 
     def place(self, count: int, rows: Rows | None) -> FloatArray:
         return self._cells(count, rows).encoded
@@ -168,6 +191,12 @@ class _Forgetful:
         self._encoded: dict[int, FloatArray] = {}
 
     def forget(self, rows: BoolArray) -> None:
+        pass
+
+    def read(self) -> Memories:
+        return {}
+
+    def write(self, memories: Memories) -> None:
         pass
 
     def place(self, count: int, rows: Rows | None) -> FloatArray:

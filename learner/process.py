@@ -141,6 +141,7 @@ async def serve(
     folder = RunFolder(out)
     try:
         run = folder.begin(config, print_of)
+        folder.write_environment(spec)
         logs.bind(run=run)
         checkpoint = load_newest(folder.checkpoints)
         if checkpoint is None:

@@ -28,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--profile", action="store_true", help="record a timeline of learner and actors; say what bounded the run"
     )
+    parser.add_argument("--json", action="store_true", help="tell of the start, every update and the end as JSON lines")
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when this is no longer the parent process")
     add_monitoring(parser)
     add_page(parser)
     add_credentials(parser, "show to actors, and ask of them")

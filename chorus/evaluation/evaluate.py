@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from math import sqrt
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +12,15 @@ from numpy.typing import NDArray
 from chorus.actor.rollout import Player
 from chorus.common.environments import make
 from chorus.common.errors import RunFolderError
-from chorus.common.policy.weights import PolicyVersion, check
+from chorus.common.policy.weights import PolicyVersion
 from chorus.common.settings.config import Config
 from chorus.common.settings.schedule import value_at
 from chorus.common.tasks.task import Purpose, Task
 from chorus.evaluation.film import film
 from chorus.evaluation.line_up import LineUp, line_up
 from chorus.learner.gradient.returns import split_rewards
-from chorus.learner.storage.checkpoint import load_newest
 from chorus.learner.storage.run_folder import read_config
+from chorus.runs.weights import newest_policy
 
 Values = NDArray[np.float64]
 
@@ -58,22 +56,6 @@ def evaluate(options: argparse.Namespace) -> int:
             f"{config.environment.spec} has no pictures, so there is nothing to write to {options.gif}"
         )
     return 0
-
-
-def newest_policy(run: Path) -> PolicyVersion:
-    """The final policy of a run, or that of its newest checkpoint.
-
-    Raises:
-        RunFolderError: there is neither.
-    """
-    final = run / "final" / "policy.safetensors"
-    if final.exists():
-        data = final.read_bytes()
-        return check(PolicyVersion(read_config(run).updates, data, hashlib.sha256(data).digest()))
-    checkpoint = load_newest(run / "checkpoints")
-    if checkpoint is None:
-        raise RunFolderError(f"{run} holds no weights; is it a run folder?")
-    return checkpoint.versions[checkpoint.counters.update]
 
 
 def play(

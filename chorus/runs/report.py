@@ -13,7 +13,7 @@ from chorus.common.errors import ConfigError, RunFolderError
 from chorus.common.page.document import document
 from chorus.common.page.run_story import RunStory
 from chorus.common.process.fingerprint import chorus_version
-from chorus.evaluation.evaluate import newest_policy
+from chorus.runs.weights import newest_policy
 from chorus.evaluation.film import film
 from chorus.learner.storage.run_folder import read_config
 from chorus.runs.comparison import compare, grouped, read_runs

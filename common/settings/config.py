@@ -299,6 +299,12 @@ class Config(Section, frozen=True):
         return self.update.tasks
 
 
+def sections() -> frozenset[str]:
+    """The names of the settings that are sections: groups of settings, written `section.name`."""
+    fields = msgspec.structs.fields(Config)
+    return frozenset(f.name for f in fields if isinstance(f.type, type) and issubclass(f.type, Section))
+
+
 def check(settings: dict[str, Any]) -> Config:
     """The configuration that the settings describe, defaults filled in.
 

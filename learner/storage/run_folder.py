@@ -1,6 +1,7 @@
 """The run folder: what a run leaves on disk, and who may write to it.
 
 config.yaml      everything resolved, with the run's id, versions and fingerprint under `run`
+environment.json what its agents see and do, for those who act by the policy without the environment
 metrics.csv      a row per update
 batches.jsonl    a line per update: the digest of its batch, and who played which task
 checkpoints/     the newest whole one is what a resumed run starts from
@@ -22,6 +23,8 @@ from typing import Any
 import msgspec
 import yaml
 
+from chorus.common.environments.description import encode
+from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.errors import ConfigError, RunFolderError
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.process.fingerprint import Fingerprint, first_difference
@@ -198,6 +201,10 @@ class RunFolder:
         os.fsync(self._metrics.fileno())
         os.fsync(self._batches.fileno())
         return self._metrics.tell(), self._batches.tell()
+
+    def write_environment(self, spec: EnvironmentSpec) -> None:
+        """Write `environment.json`."""
+        write_aside(self.path / "environment.json", encode(spec))
 
     def write_final(self, policy: PolicyVersion) -> None:
         """Write `final/policy.safetensors`."""

@@ -6,7 +6,8 @@ The factory is called with the settings and returns one of
 - an environment with PettingZoo's parallel API (it need not inherit from PettingZoo), or its AEC API;
 - a Gymnasium environment, for a team (tuples) or for one.
 
-The module is looked for where Python looks, and then in the working directory.
+The module is looked for where Python looks, and then in the working directory, and then in the folders that the
+variable CHORUS_ENV_PATH names (`chorus.train` called from Python names those of the caller).
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ from chorus.common.environments.address import Address, nearest
 from chorus.common.environments.interface import Environment
 from chorus.common.environments.packages import missing, provenance
 from chorus.common.errors import EnvironmentFault
+
+PATH = "CHORUS_ENV_PATH"
+"""The variable that names more folders of the user's own modules; they come last on the path."""
 
 
 def make(address: Address, render: bool) -> Environment:
@@ -77,15 +81,16 @@ def _factory(address: Address) -> tuple[Callable[..., Any], list[str] | None]:
 
 def _module(address: Address) -> ModuleType:
     """The user's module, installed or in the working directory."""
-    here = os.getcwd()
+    others = os.environ.get(PATH, "").split(os.pathsep)
+    places = [place for place in dict.fromkeys([os.getcwd(), *others]) if place and place not in sys.path]
     try:
         return importlib.import_module(address.kind)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{address.kind}.".startswith(f"{error.name}.") or here in sys.path:
+        if error.name is None or not f"{address.kind}.".startswith(f"{error.name}.") or not places:
             raise _unknown(address, error) from error
     except ImportError as error:
         raise missing(error, address.spec) from error
-    sys.path.append(here)
+    sys.path += places
     try:
         return importlib.import_module(address.kind)
     except ImportError as error:

@@ -1,0 +1,79 @@
+"""A policy taken home in one file, to act without Chorus."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+
+from chorus.common.errors import ChorusError, ConfigError
+from chorus.common.policy.sharing import PolicySpec, divide
+from chorus.formats.model import describe
+from chorus.learner.storage.run_folder import read_config
+from chorus.runs.weights import environment_spec, newest_policy
+
+FORMATS = {
+    # format: the module that writes it, how its files are called, what to install for it
+    "onnx": ("chorus.formats.onnx", ".onnx", "onnx"),
+    "torchscript": ("chorus.formats.torchscript", ".pt", "torch"),
+    "safetensors": ("chorus.formats.safetensors", ".safetensors", "safetensors"),
+}
+
+
+def export(
+    run: str | os.PathLike[str],
+    format: str = "onnx",
+    *,
+    policy: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+) -> Path:
+    """Write one policy of a run as a file that acts without Chorus.
+
+    The memory is passed in and out, zeros at the start of an agent's life: `observation` float32 `[rows, observation]`
+    (flattened), `hidden` and `cell` float32 `[rows, unit]` if the policy has an LSTM, and `agent` int64 `[rows]`, the
+    place among its agents, if it sees agent ids. Out come `logits` `[rows, choice]`, components one after the other, or
+    for continuous actions `mean` `[rows, component]` and `log_std` `[component]`, before the squash into the bounds;
+    and `next_hidden`, `next_cell`. The file's own metadata names them all with their shapes.
+
+    Args:
+        run: the run folder; its newest weights are taken.
+        format: `onnx`, `torchscript` or `safetensors`.
+        policy: which, where the run has several.
+        out: the file; None for `RUN/export/POLICY.onnx` (`.pt`, `.safetensors`).
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: there is no such format or policy.
+        ChorusError: a package is missing, or the network has a part that cannot be exported.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"export: format is {format!r}; give one of {', '.join(FORMATS)}")
+    folder = Path(run)
+    config = read_config(folder)
+    environment = environment_spec(folder)
+    version = newest_policy(folder)
+    chosen = _chosen(divide(environment, config.sharing), policy)
+    model = describe(chosen, environment, version.tensors(), version.version)
+    module, suffix, package = FORMATS[format]
+    path = Path(out) if out is not None else folder / "export" / f"{chosen.name}{suffix}"
+    try:
+        writer = importlib.import_module(module)
+    except ModuleNotFoundError as fault:
+        raise ChorusError(f"export: {format} needs {package}, which is not installed; pip install {package}") from fault
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer.write(model, path)
+    return path
+
+
+def _chosen(policies: tuple[PolicySpec, ...], name: str | None) -> PolicySpec:
+    names = ", ".join(policy.name for policy in policies)
+    if name is None:
+        if len(policies) > 1:
+            raise ConfigError(f"export: the run has several policies, one a file; name one of {names}")
+        return policies[0]
+    for policy in policies:
+        if policy.name == name:
+            return policy
+    raise ConfigError(f"export: there is no policy {name!r} in this run; it has {names}")

@@ -1,0 +1,26 @@
+"""`chorus export`: a policy taken home in one file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "write a policy as one file that acts without Chorus"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its command line."""
+    parser.add_argument("dir", type=Path, metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--format", choices=["onnx", "torchscript", "safetensors"], default="onnx", help="of the file (%(default)s)"
+    )
+    parser.add_argument("--policy", metavar="NAME", help="which policy, where the run has several")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the file (default: RUN/export/POLICY.onnx)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it; return the exit code."""
+    from chorus.api.export import export
+
+    print(export(options.dir, options.format, policy=options.policy, out=options.out))
+    return 0

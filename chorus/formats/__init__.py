@@ -1,0 +1,4 @@
+"""Files that a policy is taken home in: ONNX, TorchScript, safetensors; each acts without Chorus.
+
+Not here: what asks for them (`chorus/api/export.py`, `chorus/commands/export.py`). Start reading at `model.py`.
+"""
