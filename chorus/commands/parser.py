@@ -22,6 +22,7 @@ from chorus.commands import (
     report,
     status,
     study,
+    sweep,
     train,
     view,
 )
@@ -36,6 +37,7 @@ COMMANDS = {
     "export": export,
     "status": status,
     "health": health,
+    "sweep": sweep,
     "view": view,
     "report": report,
     "diff": diff,

@@ -57,8 +57,12 @@ class Record:
             block = np.array([[float(cell or "nan") for cell in line.split(",")] for line in lines])
             block = block[:, : len(self.columns)]
         except (ValueError, IndexError) as fault:
-            raise RunFolderError(f"{self.path} cannot be read: {fault}; is it a run's record?") from fault
-        if block[0, 0] <= self._last:  # a resumed run was cut back and has grown past where we were
+            if not self._blocks:
+                raise RunFolderError(f"{self.path} cannot be read: {fault}; is it a run's record?") from fault
+            block = np.full((1, 1), math.nan)
+        if (
+            self._blocks and block[0, 0] != self._last + 1
+        ):  # a resumed run was cut back and has grown past where we were
             self._forget()
             self.follow()
             return
