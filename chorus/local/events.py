@@ -39,6 +39,9 @@ class Events:
         metrics = {name: _number(value) for name, value in progress.row.items()}
         self.tell("update", update=progress.report.version, actors=progress.actors, metrics=metrics)
 
+    def stopping(self) -> None:
+        """The end is told when it has come."""
+
     def tell(self, event: str, **fields: Any) -> None:
         """Write one event."""
         self._file.write(json.dumps({"event": event, **fields}, allow_nan=False) + "\n")

@@ -75,8 +75,13 @@ async def _train(config, out, actors, listening, options, log_file, events) -> b
     faults: list[str] = []
 
     def on_start(serving: Serving) -> None:
+        def on_signal() -> None:
+            for view in views:
+                view.stopping()
+            serving.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, serving.stop)
+            asyncio.get_running_loop().add_signal_handler(number, on_signal)
         if options.parent is not None:
             watches.append(asyncio.create_task(_watch_parent(options.parent, serving.stop)))
         if events is not None:
