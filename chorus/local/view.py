@@ -10,7 +10,6 @@ from collections.abc import Callable
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
-from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -161,13 +160,19 @@ class View:
             table.add_row(*(cell for name, value in figures[place : place + columns] for cell in (name, value)))
         width = min(CURVE_WIDTH, self.console.width - 4)
         curve = Text(sparkline(self._returns, width, self._sparks()), style="cyan", no_wrap=True)
-        parts: list[RenderableType] = [table, ProgressBar(self._updates, report.version, width), curve]
+        parts: list[RenderableType] = [table, self._bar(report.version / self._updates, width), curve]
         return self._framed(Group(*parts, *([Text(self._remark)] if self._remark else [])))
 
     def _framed(self, inside: Text | Group) -> Panel:
         """In a frame no wider than the terminal, under the title: text, whatever it looks like."""
         title = Text(self._title, overflow="ellipsis", no_wrap=True)
         return Panel(inside, title=title, expand=False, width=min(self.console.width, CURVE_WIDTH + 20))
+
+    def _bar(self, done: float, width: int) -> Text:
+        """How much of the run is done."""
+        full, empty = "━─" if self._sparks() is SPARKS else "=-"
+        length = min(width, round(done * width))
+        return Text.assemble((full * length, "green"), (empty * (width - length), "dim"), no_wrap=True)
 
     def _sparks(self) -> str:
         try:
