@@ -23,6 +23,7 @@ from chorus.commands import (
     status,
     study,
     sweep,
+    track,
     train,
     view,
 )
@@ -40,6 +41,7 @@ COMMANDS = {
     "sweep": sweep,
     "view": view,
     "report": report,
+    "track": track,
     "diff": diff,
     "replay": replay,
     "chaos": chaos,
