@@ -38,7 +38,7 @@ class SweepFolder:
         try:
             for part in ("configs", "output"):
                 (path / part).mkdir(parents=True, exist_ok=True)
-            self._lock = (path / "lock").open("a")
+            self._lock = (path / "lock").open("a+")  # a shared lock over NFS needs it open for reading too
         except OSError as fault:
             raise RunFolderError(f"{path}: {fault.strerror or fault}; choose another --out") from fault
         try:

@@ -152,10 +152,15 @@ def troubles(path: Path) -> list[Story]:
 
 _NOT_TOLD = frozenset({"time", "level", "logger", "event", "run", "traceback"})
 
+_SENTENCES = frozenset({"fault", "why", "error"})
+"""Fields that say it all by themselves."""
+
 
 def in_words(event: Story) -> str:
     """An event of the log as a sentence: what happened, then the particulars."""
-    particulars = [f"{key} {value}" for key, value in event.items() if key not in _NOT_TOLD]
+    particulars = [
+        str(value) if key in _SENTENCES else f"{key} {value}" for key, value in event.items() if key not in _NOT_TOLD
+    ]
     return ": ".join([str(event.get("event", "something happened")), ", ".join(particulars)]).rstrip(": ")
 
 

@@ -93,7 +93,7 @@ class RunView {
       announce(`Something went wrong: ${lines[0] ?? grave.at(-1).text}`);
     }
     const warnings = log.filter((one) => one.level === "warning");
-    if (warnings.length) parts.push(make("details", {}, make("summary", {}, `${warnings.length} warnings in the log, newest last`),
+    if (warnings.length) parts.push(make("details", {}, make("summary", {}, warnings.length === 1 ? "A warning in the log" : `${warnings.length} warnings in the log, newest last`),
       make("ul", {}, warnings.map((one) => make("li", {}, make("pre", {}, `${one.time.replace("T", " ").slice(0, 19)} ${one.text}`))))));
     this.troubles.replaceChildren(...parts);
   }
