@@ -66,7 +66,7 @@ def _style() -> str:
 
 @cache
 def _script() -> str:
-    return "\n".join(map(_asset, SCRIPTS))
+    return "\n".join([f"/*!\n{_asset('uPlot.LICENSE')}*/", *map(_asset, SCRIPTS)])  # whoever gets the file gets it
 
 
 def _digest(text: str) -> str:
