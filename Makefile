@@ -11,7 +11,9 @@
 #   make format                       put formatting right
 #   make protos                       generate the modules of the wire contract (the other commands do it when needed)
 #   make lock                         resolve requirements/*.txt anew from pyproject.toml
-#   make derived                      write anew what is made from other files: docs/metrics.md, the alerts for Kubernetes
+#   make docs                         build the documentation into build/docs; any broken link is an error
+#   make derived                      write anew what is made from other files: docs/reference, docs/metrics.md, the
+#                                     alerts for Kubernetes
 #   make clean                        take away all that these commands made
 
 SHELL := /bin/sh
@@ -100,8 +102,15 @@ lock: $(STAMP)
 
 RULES := deploy/kubernetes/overlays/monitoring/rules.yaml
 
+.PHONY: docs
+docs: $(STAMP) $(GENERATED)
+	@rm -rf build/docs
+	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs build/docs
+	@echo "Built build/docs/index.html"
+
 .PHONY: derived
 derived: $(STAMP) $(GENERATED)
+	$(BIN)/python -m docs.generate
 	$(BIN)/python -m chorus.common.monitoring.metrics_page >docs/metrics.md
 	{ printf '%s\n' '# ../../../prometheus/rules.yml for the Prometheus operator: `make derived` writes it.' 'apiVersion: monitoring.coreos.com/v1' \
 	  'kind: PrometheusRule' 'metadata: { name: chorus }' 'spec:'; sed '/./s/^/  /' deploy/prometheus/rules.yml; } >$(RULES)

@@ -184,12 +184,18 @@ class _Prepared:
         environment, finding = prove(lambda: make(config.environment.spec), task_episodes=config.episodes)
         if finding.message:
             log.warning("purity", extra={"finding": finding.message})
-        policies = divide(environment.spec, config.sharing)
+        policies = divide(environment.spec, config.sharing, config.network)
         players = {
             Purpose.TRAINING: Player(environment, policies, config.seed),
             Purpose.EVALUATION: Player(environment, policies, config.seed, greedy=config.evaluate.greedy),
         }
-        return _Prepared(config, players, fingerprint(environment.spec.package), finding.message, finding.reproducible)
+        return _Prepared(
+            config,
+            players,
+            fingerprint(environment.spec.package, config.network.module),
+            finding.message,
+            finding.reproducible,
+        )
 
 
 class _Session:

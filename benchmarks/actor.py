@@ -6,6 +6,7 @@ import numpy as np
 
 from chorus.actor.inference import Inference
 from chorus.actor.sampling import sample
+from chorus.benchmarks import networks
 from chorus.benchmarks.measurement import Effort, medians, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene
@@ -57,6 +58,7 @@ def measure(effort: Effort) -> list[Table]:
             ACTOR_COLUMNS,
             [row for row in found if row],
         ),
+        networks.steps(effort),
     ]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chorus.benchmarks import networks
 from chorus.benchmarks.machine import product_rate, shaped_rate
 from chorus.benchmarks.measurement import Effort, medians, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene, ragged
 from chorus.common.policy.layout import layout
 from chorus.common.tasks.trajectory import Trajectory
-from chorus.learner.gradient import reinforce as gradient
+from chorus.learner.gradient import reduction
 from chorus.learner.update.training import TaskSums
 
 COLUMNS = (
@@ -52,7 +53,8 @@ def measure(effort: Effort) -> list[Table]:
     )
     steps = [_step(lstm, seconds, effort) for lstm, seconds in _task_seconds(rows)]
     closing = "The step that ends an update: sums in the order of tasks, clip, Adam, statistics, the new version's file"
-    return [Table("gradient", title, COLUMNS, rows), Table("step", closing, STEP_COLUMNS, steps)]
+    tables = [Table("gradient", title, COLUMNS, rows), Table("step", closing, STEP_COLUMNS, steps)]
+    return [*tables, networks.gradients(effort)]
 
 
 def _cases(effort: Effort) -> list[_Case]:
@@ -120,10 +122,10 @@ def _step(lstm: int, task_seconds: float, effort: Effort) -> Row:
     scene = _scene(_Case(lstm, 96, 25))
     training = scene.training()
     sums: list[TaskSums] = [training.sums(scene.trajectory(index)) for index in range(scene.config.tasks)]
-    parts = [task.policies[0] for task in sums]
+    parts = [task.policies[0].step for task in sums]
     network = training._networks[0]
     seconds = seconds_each(lambda: training.apply(sums), effort)
-    limit = seconds_each(lambda: gradient.reduce(network, parts, 1.0), effort)
+    limit = seconds_each(lambda: reduction.reduce(network, parts, 1.0), effort)
     return {
         "lstm": lstm,
         "tasks": len(sums),

@@ -37,7 +37,7 @@ class Scene:
         config = configuration.check(settings)
         environment = make(config.environment.spec)
         config = resolve(config, environment.spec)
-        policies = divide(environment.spec, config.sharing)
+        policies = divide(environment.spec, config.sharing, config.network)
         return Scene(config, environment, policies, first_version(config, policies))
 
     @property
@@ -55,8 +55,10 @@ class Scene:
         return Player(self.environment, self.policies, self.config.seed)
 
     def training(self) -> Training:
-        """Differentiates tasks, as a learner does."""
-        return Training(self.config, self.spec, self.policies, {0: self.version})
+        """Differentiates tasks, as a learner does in all updates but its first, which measures its batch before."""
+        training = Training(self.config, self.spec, self.policies, {0: self.version})
+        training.apply([training.sums(self.trajectory(index)) for index in range(self.config.tasks)])
+        return training
 
     def trajectory(self, index: int = 0) -> Trajectory:
         """A task of the first update, played."""

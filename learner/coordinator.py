@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,7 +34,9 @@ from chorus.learner.tasks.audit import Audits, Run, audit_of
 from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
 from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
 from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
-from chorus.learner.update.training import TaskSums, Training, UpdateReport
+from chorus.learner.update.report import UpdateReport
+from chorus.learner.update.symptoms import Symptoms
+from chorus.learner.update.training import TaskSums, Training
 
 log = logging.getLogger("chorus.learner")
 
@@ -49,6 +51,8 @@ class Progress:
     report: UpdateReport
     row: dict[str, Any]
     actors: int
+    warnings: tuple[str, ...] = ()
+    """Signs that training goes wrong, each told once."""
 
 
 class Coordinator:
@@ -80,6 +84,7 @@ class Coordinator:
         self._counters = counters
         self._saved = -1
         self._on_update = on_update
+        self._symptoms = Symptoms(config)
         self._dispatcher = Dispatcher(self.ledger, training.version_for, metrics)
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, EpisodeTotals] = {}
@@ -91,6 +96,7 @@ class Coordinator:
         self._background: set[asyncio.Task[None]] = set()
         self.workers = config.learner.workers or len(os.sched_getaffinity(0))
         self._gradients = ThreadPoolExecutor(self.workers, thread_name_prefix="gradient")
+        self._step = ThreadPoolExecutor(1, thread_name_prefix="step")
         self._intake = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._began = time.monotonic() - counters.seconds
         self._last_update = time.monotonic()
@@ -262,6 +268,7 @@ class Coordinator:
             for task in self._background:
                 task.cancel()
             await asyncio.gather(ticking, *self._background, return_exceptions=True)
+            self._step.shutdown()
             self._gradients.shutdown()
             self._intake.shutdown()
 
@@ -312,7 +319,7 @@ class Coordinator:
         training = [task for task in tasks if task.purpose is Purpose.TRAINING]
         sums = [self._sums.pop(task) for task in training]
         try:
-            report = await self._in_thread(self._gradients, spanned("step", self.training.apply), sums)
+            report = await self._in_thread(self._step, spanned("step", self.training.apply), sums, self._side_by_side)
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
         self.ledger.close([*tasks, *self.audits.close(update)])
@@ -351,7 +358,8 @@ class Coordinator:
         self._folder.add(row, record.batch(report.update, {task: self._players.pop(task) for task in tasks}))
         self._progressed()
         record.export(report, evaluation, self.metrics)
-        self.last = Progress(report, row, len(self._dispatcher))
+        warnings = self._symptoms.look(report, self.training.current)
+        self.last = Progress(report, row, len(self._dispatcher), warnings)
         self._on_update(self.last)
 
     async def _checkpoint(self) -> None:
@@ -381,6 +389,10 @@ class Coordinator:
         )
         self.metrics.gradient_seconds.observe(time.monotonic() - began)
         self._changed.set()
+
+    def _side_by_side(self, function: Callable[[Any], Any], things: Iterable[Any]) -> Iterator[Any]:
+        """The step's `Work`: what later passes over the batch differentiate, on the threads of the first."""
+        return self._gradients.map(spanned("gradient", function), things)
 
     async def _tick(self) -> None:
         """Let late leases be noticed while nothing else happens."""

@@ -13,22 +13,25 @@ import msgspec
 import torch
 
 from chorus.common.environments import make
-from chorus.common.errors import ConfigError, MalformedData, TrainingFault
+from chorus.common.errors import ConfigError, MalformedData, RunFolderError, TrainingFault
 from chorus.common.monitoring import metrics
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
 from chorus.common.page.site import Site
 from chorus.common.policy.sharing import divide
+from chorus.common.policy.size import refuse_too_large
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
 from chorus.common.process import logs
 from chorus.common.process.fingerprint import chorus_version, fingerprint
 from chorus.common.process.heap import keep_freed_memory
+from chorus.common.process.memory import memory
 from chorus.common.settings.config import Config, resolve
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.coordinator import Coordinator, Progress
+from chorus.learner.gradient.own_module import name_module
 from chorus.learner.service.overview import Overview
-from chorus.learner.service.server import Server
-from chorus.learner.storage.checkpoint import Checkpoint, Counters, load_newest, save_checkpoint
+from chorus.learner.service.server import Server, payload_limit
+from chorus.learner.storage.checkpoint import Checkpoint, Counters, checkpoint_files, load_newest, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
 from chorus.learner.update.training import Training, first_version
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
@@ -58,6 +61,11 @@ class Serving:
     """Whether an audit waits for an actor that is not there."""
     auditing: Callable[[], bool]
     """Whether an audit is not done."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was complete before it was started."""
+        return self.resumed_at >= self.config.updates
 
 
 @dataclass(frozen=True)
@@ -90,18 +98,52 @@ def own_host(address: str) -> str:
 
 
 def load_initial(run: Path) -> tuple[str, Tensors]:
-    """The weights that `--init-from RUN` names: their digest and tensors.
+    """The weights that `--init-from RUN` names, its final ones or its newest checkpoint's: their digest and tensors.
 
     Raises:
-        ConfigError: the run has no final weights, or they are broken.
+        ConfigError: the run has no weights, or they are broken.
     """
     path = run / "final" / "policy.safetensors"
     try:
-        data = path.read_bytes()
+        if path.exists():
+            data = path.read_bytes()
+        else:
+            checkpoint = load_newest(run / "checkpoints")
+            if checkpoint is None:
+                raise ConfigError(f"--init-from {run}: there are no weights in it; is it a run folder?")
+            data = checkpoint.versions[checkpoint.counters.update].data
         digest = hashlib.sha256(data)
         return digest.hexdigest(), check(PolicyVersion(0, data, digest.digest())).tensors()
-    except (OSError, MalformedData) as fault:
+    except (OSError, MalformedData, RunFolderError) as fault:
         raise ConfigError(f"--init-from {run}: {fault}") from fault
+
+
+def begin_from(config: Config, init_from: Path | None, fresh: bool) -> tuple[Config, Tensors | None]:
+    """The configuration with the digest of the weights that the run starts from, and these; None for fresh ones.
+
+    Args:
+        config: may name a digest already, as the `config.yaml` of such a run does.
+        init_from: a run folder; None for none.
+        fresh: whether the run is not begun yet.
+
+    Raises:
+        ConfigError: the configuration wants weights that are not given.
+    """
+    wanted = config.initial_weights
+    if init_from is None:
+        if wanted and fresh:
+            raise ConfigError(
+                f"initial_weights: the run starts from weights with the SHA-256 {wanted[:16]}…; give --init-from RUN,"
+                " the run that has them, or leave initial_weights out to start from fresh ones"
+            )
+        return config, None
+    digest, initial = load_initial(init_from)
+    if wanted and wanted != digest:
+        raise ConfigError(
+            f"--init-from {init_from}: its weights have the SHA-256 {digest[:16]}…, but initial_weights is"
+            f" {wanted[:16]}…; give the run that has those, or leave initial_weights out"
+        )
+    return msgspec.structs.replace(config, initial_weights=digest), initial
 
 
 async def serve(
@@ -111,6 +153,7 @@ async def serve(
     init_from: Path | None = None,
     on_start: Callable[[Serving], None] = lambda serving: None,
     on_update: Callable[[Progress], None] = lambda progress: None,
+    resuming: bool = False,
 ) -> bool:
     """Run a learner until the run is complete or stopped; return whether it is complete.
 
@@ -121,6 +164,7 @@ async def serve(
         init_from: a run folder whose final weights to start from.
         on_start: called once actors can connect.
         on_update: called after each update.
+        resuming: the folder must hold a run, and settings that differ from its own are to hold from now on.
 
     Raises:
         ChorusError: the configuration, the environment, the folder or the training is at fault.
@@ -131,16 +175,15 @@ async def serve(
     environment = make(config.environment.spec)
     spec = environment.spec
     environment.close()
-    initial: Tensors | None = None
-    if init_from is not None:
-        digest, initial = load_initial(init_from)
-        config = msgspec.structs.replace(config, initial_weights=digest)
-    config = resolve(config, spec)
-    policies = divide(spec, config.sharing)
-    print_of = fingerprint(spec.package)
+    config, initial = begin_from(config, init_from, fresh=not checkpoint_files(out / "checkpoints"))
     folder = RunFolder(out)
     try:
-        run = folder.begin(config, print_of)
+        config = resolve(config, spec, folder.begun_with())
+        config = name_module(config, divide(spec, config.sharing, config.network))
+        policies = divide(spec, config.sharing, config.network)
+        refuse_too_large(config, policies, payload_limit(spec, config.episodes), memory())
+        print_of = fingerprint(spec.package, config.network.module)
+        run = folder.begin(config, print_of, resuming)
         folder.write_environment(spec)
         logs.bind(run=run)
         checkpoint = load_newest(folder.checkpoints)
@@ -151,6 +194,7 @@ async def serve(
             checkpoint = Checkpoint(Counters(), training.versions, training.optimiser_state)
             save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint)
         counters = checkpoint.counters
+        folder.note_changes(counters.update)
         training = Training(config, spec, policies, checkpoint.versions, counters.update, checkpoint.optimiser)
         folder.open_record(counters.metrics_bytes, counters.batches_bytes)
         registry = metrics.registry()
@@ -172,16 +216,6 @@ async def serve(
                 )
             if listening.health_port is not None:
                 health = Health(listening.metrics_host, listening.health_port, server.ill, lambda: True)
-            log.info(
-                "learner listens",
-                extra={
-                    "port": port,
-                    "metrics_port": web.port if web else None,
-                    "health_port": health.port if health else None,
-                    "update": counters.update,
-                    "updates": config.updates,
-                },
-            )
             on_start(
                 Serving(
                     run,
@@ -195,6 +229,16 @@ async def serve(
                     lambda: coordinator.audits.stranded,
                     lambda: coordinator.audits.waiting,
                 )
+            )
+            log.info(
+                "learner listens",
+                extra={
+                    "port": port,
+                    "metrics_port": web.port if web else None,
+                    "health_port": health.port if health else None,
+                    "update": counters.update,
+                    "updates": config.updates,
+                },
             )
             try:
                 finished = await coordinator.run()

@@ -100,7 +100,7 @@ def _trained(settings: Json) -> Tensors:
 def _fresh(settings: Json) -> Tensors:
     config = configuration.check(merge(settings, {"sharing": SHARING["groups"]}))
     environment = make(config.environment.spec)
-    return _by_side(first_version(config, divide(environment.spec, config.sharing)))
+    return _by_side(first_version(config, divide(environment.spec, config.sharing, config.network)))
 
 
 def _by_side(version: PolicyVersion) -> Tensors:
@@ -119,8 +119,8 @@ class _Match:
 
     def __init__(self, seed: int, episodes: int) -> None:
         self._environment: Environment = make(SETTINGS["environment"]["spec"])
-        sharing = configuration.check({"sharing": SHARING["groups"]}).sharing
-        self._policies: tuple[PolicySpec, ...] = divide(self._environment.spec, sharing)
+        config = configuration.check(merge(SETTINGS, {"sharing": SHARING["groups"]}))
+        self._policies: tuple[PolicySpec, ...] = divide(self._environment.spec, config.sharing, config.network)
         self._seed = seed
         self._episodes = episodes
 

@@ -22,7 +22,8 @@ from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose, Task
 from chorus.learner.update.episode_totals import episode_totals, mean_returns
-from chorus.learner.update.training import Training, UpdateReport, first_version
+from chorus.learner.update.report import UpdateReport
+from chorus.learner.update.training import Training, first_version
 
 Json = dict[str, Any]
 
@@ -64,7 +65,7 @@ def train(
     try:
         spec = environment.spec
         config = configuration.resolve(config, spec)
-        policies = divide(spec, config.sharing)
+        policies = divide(spec, config.sharing, config.network)
         training = Training(config, spec, policies, {0: first_version(config, policies)})
         player = Player(environment, policies, config.seed)
         spent = Spent()

@@ -82,10 +82,12 @@ def quickly(scale: Scale) -> Scale:
 
 BASE: Json = {
     "task": {"episodes": 16},
-    "update": {"tasks": 4},
-    "loss": {"discount": 0.95, "entropy": 0.003},
+    "update": {"tasks": 4, "passes": 1},
+    "loss": {"discount": 0.95, "entropy": 0.003, "baseline": "leave_one_out"},
+    "value": {"network": "head", "sees": "own"},
+    "reward": {"scale": "none"},
 }
-"""What all studies share where they do not say otherwise."""
+"""What all studies share where they do not say otherwise: averaged REINFORCE as the question was asked of it."""
 
 
 def merge(*parts: Json) -> Json:

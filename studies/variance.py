@@ -80,9 +80,9 @@ def one_seed(settings: Json, seed: int, warm_up: int, tasks: int) -> list[Json]:
         for reward, (individual, team) in REWARDS.items():
             change = {"loss": {"baseline": baseline}, "reward": {"individual": individual, "team": team}}
             config = configuration.resolve(configuration.check(merge(learning, change)), spec)
-            training = Training(config, spec, divide(spec, config.sharing), {warm_up: version}, warm_up)
+            training = Training(config, spec, divide(spec, config.sharing, config.network), {warm_up: version}, warm_up)
             cases.append((baseline, reward, training, _Spread(), _Spread()))
-    player = Player(environment, divide(spec, cases[0][2].config.sharing), seed)
+    player = Player(environment, divide(spec, cases[0][2].config.sharing, cases[0][2].config.network), seed)
     for index in range(tasks):
         training = cases[0][2]
         trajectory = player.play(version, Task(warm_up, Purpose.TRAINING, index), training.config.episodes)
@@ -106,10 +106,11 @@ def one_seed(settings: Json, seed: int, warm_up: int, tasks: int) -> list[Json]:
 
 
 def _gradient(sums: TaskSums) -> Values:
-    gradient = sums.policies[0].gradient
+    step = sums.policies[0].step
+    gradient = step.gradient
     if gradient is None:
         raise ValueError("an agent did nothing")
-    flat: Values = gradient.double().numpy() / sums.policies[0].steps
+    flat: Values = gradient.double().numpy() / step.steps
     return flat
 
 

@@ -28,6 +28,7 @@ from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
+from chorus.learner.gradient import reduction
 from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network, initialise
 from chorus.learner.gradient.running_statistics import Statistics
@@ -36,9 +37,29 @@ GARBAGE = 777.0
 """What a scripted environment writes where, by its contract, nobody may look."""
 
 
+CLASSICAL: dict[str, Any] = {
+    "update": {"passes": 1},
+    "loss": {"baseline": "leave_one_out"},
+    "value": {"network": "head", "sees": "own"},
+    "reward": {"scale": "none"},
+    "optimiser": {"learning_rate": 2e-3},
+}
+"""Averaged REINFORCE with leave-one-out, once over each batch: what is simplest to compute a second time by hand."""
+
+
+def merged(base: dict[str, Any], sections: dict[str, Any]) -> dict[str, Any]:
+    """Settings over others, section by section."""
+    both = base | sections
+    return {
+        name: base[name] | value if isinstance(value, dict) and isinstance(base.get(name), dict) else value
+        for name, value in both.items()
+    }
+
+
 def settings(**sections: Any) -> Config:
-    """A configuration: defaults, but for what is given, and narrow networks."""
-    return configuration.check({"network": {"encoder": 6, "lstm": 5}} | sections)
+    """A configuration: the classical one, but for what is given, and narrow networks."""
+    base = CLASSICAL | {"network": {"encoder": 6, "lstm": 5}}
+    return configuration.check(merged(base, sections))
 
 
 def training_task(update: int = 0, index: int = 0) -> Task:
@@ -51,14 +72,17 @@ def tensors_for(policies: Sequence[PolicySpec], config: Config, seed: int = 0, s
     tensors: Tensors = {}
     for number, spec in enumerate(policies):
         drawn = initialise(spec, number, config, seed)
-        tensors |= {name: (value * scale).astype(np.float32) for name, value in drawn.items()}
+        tensors |= {
+            name: (value * scale).astype(np.float32) if value.dtype == np.float32 else value  # a structure is no number
+            for name, value in drawn.items()
+        }
         tensors |= Statistics.fresh(spec, config).tensors(spec)
     return tensors
 
 
 def doubled(tensors: Tensors) -> Tensors:
     """The same weights in float64."""
-    return {name: value.astype(np.float64) for name, value in tensors.items()}
+    return {name: value.astype(np.float64) if value.dtype == np.float32 else value for name, value in tensors.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +316,7 @@ class Game:
         plain = configuration.to_dict(config)
         plain["task"]["episodes"] = script.episodes
         resolved = configuration.resolve(configuration.check(plain), team.spec)
-        policies = divide(team.spec, resolved.sharing)
+        policies = divide(team.spec, resolved.sharing, resolved.network)
         tensors = tensors_for(policies, resolved, seed) if weights is None else weights(policies, resolved)
         return Game(team, resolved, policies, make(0, tensors))
 
@@ -329,7 +353,7 @@ def batch_gradients(
     tasks = [gradient.task_sums(played, networks, statistics, environment, config, copies) for played in trajectories]
     found = []
     for number, network in enumerate(networks):
-        sums = [task[number] for task in tasks]
-        z = gradient.divisor(network.spec, sums, environment, config)
-        found.append(gradient.reduce(network, sums, z).numpy())
+        sums = [task[number].step for task in tasks]
+        z = reduction.divisor(network.spec, sums, environment, config)
+        found.append(reduction.reduce(network, sums, z).numpy())
     return found

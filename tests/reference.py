@@ -58,6 +58,9 @@ def parameters_of(tensors: Tensors, spec: PolicySpec, config: Config) -> dict[st
 def hidden_of(own: dict[str, Tensor], inputs: Sequence[Tensor], prefix: str = "") -> list[Tensor]:
     """Encoder and LSTM over one life, a step at a time, from a zero state (equations of torch.nn.LSTM)."""
     own = {name.removeprefix(prefix): value for name, value in own.items() if name.startswith(prefix)}
+    if "memory.weight" in own:
+        shown = [torch.clamp(own["encoder.weight"] @ x + own["encoder.bias"], min=0.0) for x in inputs]
+        return [torch.clamp(own["memory.weight"] @ e + own["memory.bias"], min=0.0) for e in shown]
     width = own["lstm.weight_hh"].shape[1]
     hidden, cell = torch.zeros(width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
     found = []
@@ -78,7 +81,7 @@ def logits_of(own: dict[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
 
 def values_of(own: dict[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
     """The learned value over one life, from the policy's own memory or, if it has one, a memory of the value's."""
-    prefix = "value." if "value.lstm.bias" in own else ""
+    prefix = "value." if "value.encoder.bias" in own else ""
     return [(own["value.head.weight"] @ h + own["value.head.bias"])[0] for h in hidden_of(own, inputs, prefix)]
 
 
@@ -110,11 +113,23 @@ def inputs_of(spec: PolicySpec, trajectory: Trajectory, life: Life) -> list[Tens
     return [_input(spec, observation, life.agent) for observation in seen]
 
 
-def last_look_of(spec: PolicySpec, trajectory: Trajectory, life: Life) -> Tensor | None:
-    """What the network is shown after a life that was cut off; None if it was not."""
-    slots = [tuple(slot) for slot in np.argwhere(trajectory.truncated)]
-    slot = life.end, life.episode, life.agent
-    return _input(spec, trajectory.final_observations[slots.index(slot)], life.agent) if slot in slots else None
+def team_inputs_of(
+    spec: PolicySpec, policies: Sequence[PolicySpec], trajectory: Trajectory, life: Life
+) -> list[Tensor]:
+    """`[step][input]`: what a value that sees the team is shown at each step of one life: everybody's observation,
+    zeros for who does not act, then who acts, then whose value is asked for."""
+    sizes = {agent: policy.agent.observation_size for policy in policies for agent in policy.agents}
+    found = []
+    for step in life.steps:
+        seen: list[float] = []
+        for agent in sorted(sizes):
+            acts = bool(trajectory.acted[step, life.episode, agent])
+            observed = trajectory.observations[step, life.episode, agent, : sizes[agent]].tolist()
+            seen += observed if acts else [0.0] * sizes[agent]
+        flags = [float(trajectory.acted[step, life.episode, agent]) for agent in sorted(sizes)]
+        asked = [float(agent == life.agent) for agent in spec.agents]
+        found.append(torch.tensor([*seen, *flags, *asked], dtype=torch.float64))
+    return found
 
 
 def _input(spec: PolicySpec, observation: np.ndarray, agent: int) -> Tensor:
@@ -131,6 +146,15 @@ def gaussian_log_probability(mean: Tensor, log_std: Tensor, x: float, bounds: tu
     return density - slope
 
 
+def squashed_entropy(mean: Tensor, log_std: Tensor, x: float, bounds: tuple[float, float]) -> Tensor:
+    """One sample's estimate of the entropy of a squashed action: the Gaussian's own, and the logarithm of the slope at
+    `x = mean + std z`, z being the noise that was drawn."""
+    noise = (x - float(mean)) / float(torch.exp(log_std))
+    place = mean + torch.exp(log_std) * noise
+    slope = log(4.0) - 2.0 * torch.log(torch.exp(place) + torch.exp(-place)) + log((bounds[1] - bounds[0]) / 2.0)
+    return 0.5 + 0.5 * log(2.0 * pi) + log_std + slope
+
+
 def judge(spec: PolicySpec, own: dict[str, Tensor], trajectory: Trajectory, life: Life) -> list[tuple[Tensor, Tensor]]:
     """For each step of a life the log-probability of the action taken, and the entropy."""
     found = []
@@ -141,7 +165,11 @@ def judge(spec: PolicySpec, own: dict[str, Tensor], trajectory: Trajectory, life
                 gaussian_log_probability(mean, log_std, float(x), bounds)
                 for mean, log_std, x, bounds in zip(outputs, own["log_std"], taken, spec.agent.bounds, strict=True)
             ]
-            total = torch.stack([0.5 + 0.5 * log(2.0 * pi) + log_std for log_std in own["log_std"]]).sum()
+            spreads = [
+                squashed_entropy(mean, log_std, float(x), bounds)
+                for mean, log_std, x, bounds in zip(outputs, own["log_std"], taken, spec.agent.bounds, strict=True)
+            ]
+            total = torch.stack(spreads).sum()
             found.append((torch.stack(parts).sum(), total))
         else:
             masks = trajectory.action_masks
@@ -229,12 +257,12 @@ def baseline(returns: np.ndarray, agents: Sequence[int], pool: str) -> np.ndarra
 
 
 def targets(
-    trajectory: Trajectory, environment: EnvironmentSpec, config: Config, life: Life, values: list[float], last: float
+    trajectory: Trajectory, environment: EnvironmentSpec, config: Config, life: Life, values: list[float]
 ) -> list[float]:
     """What the value of each step of a life is fitted to: a weighted sum of n-step returns, each written out.
 
     Between two actions lie as many steps of the environment as the agent was away, whose rewards are summed up. After a
-    death comes what the team is still paid, after a cut the value `last` of what was seen last.
+    life's end comes what the team is still paid.
     """
     gamma, update = config.loss.discount, trajectory.task.update
     weights = value_at(config.reward.individual, update), value_at(config.reward.team, update)
@@ -257,8 +285,6 @@ def targets(
         if first + number < len(life.steps):
             then = life.steps[first + number]
             return paid(begin, then) + gamma ** (then - begin) * values[first + number]
-        if trajectory.truncated[life.end, *slots]:
-            return paid(begin, life.end + 1) + gamma ** (life.end + 1 - begin) * last
         return paid(begin, int(trajectory.lengths[life.episode]))
 
     found = []
@@ -312,10 +338,9 @@ def gradients(
                 steps += len(life.steps)
                 term = torch.zeros((), dtype=torch.float64)
                 if config.loss.baseline == "value":
-                    inputs = inputs_of(spec, trajectory, life)
-                    said = values_of(own, inputs)
+                    said = values_of(own, value_inputs_of(spec, policies, trajectory, life, config))
                     aims = _targets(
-                        trajectory, spec, tensors if slow is None else slow, environment, config, life, terms
+                        trajectory, spec, policies, tensors if slow is None else slow, environment, config, life, terms
                     )
                     for step, value, aim in zip(life.steps, said, aims, strict=True):
                         returns[step, life.episode, life.agent] = aim - (terms[0] + terms[1] * float(value.detach()))
@@ -333,7 +358,7 @@ def gradients(
         z = {
             "mean": steps,
             "sum": 1,
-            "fixed": config.episodes * config.tasks * len(spec.agents) * longest,
+            "fixed": config.episodes * len(trajectories) * len(spec.agents) * longest,
             "agent_mean": lives,
         }[config.loss.reduction]
         parts = (
@@ -345,9 +370,19 @@ def gradients(
     return found
 
 
+def value_inputs_of(
+    spec: PolicySpec, policies: Sequence[PolicySpec], trajectory: Trajectory, life: Life, config: Config
+) -> list[Tensor]:
+    """`[step][input]`: what the value is shown at each step of one life."""
+    if config.value.sees == "team":
+        return team_inputs_of(spec, policies, trajectory, life)
+    return inputs_of(spec, trajectory, life)
+
+
 def _targets(
     trajectory: Trajectory,
     spec: PolicySpec,
+    policies: Sequence[PolicySpec],
     tensors: Tensors,
     environment: EnvironmentSpec,
     config: Config,
@@ -355,8 +390,6 @@ def _targets(
     terms: tuple[float, float],
 ) -> list[float]:
     own = parameters_of(tensors, spec, config)
-    look = last_look_of(spec, trajectory, life)
-    shown = inputs_of(spec, trajectory, life) + ([] if look is None else [look])
+    shown = value_inputs_of(spec, policies, trajectory, life, config)
     values = [terms[0] + terms[1] * float(value.detach()) for value in values_of(own, shown)]
-    last = 0.0 if look is None else values.pop()
-    return targets(trajectory, environment, config, life, values, last)
+    return targets(trajectory, environment, config, life, values)

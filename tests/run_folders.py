@@ -26,7 +26,7 @@ def write_run(path: Path, environment: str | EnvironmentSpec, **sections: Any) -
     try:
         folder.begin(config, fingerprint(spec.package))
         folder.write_environment(spec)
-        folder.write_final(make(config.updates, tensors_for(divide(spec, config.sharing), config)))
+        folder.write_final(make(config.updates, tensors_for(divide(spec, config.sharing, config.network), config)))
     finally:
         folder.close()
     return path

@@ -1,4 +1,4 @@
-"""Small worlds that the tests train in: pictures, teams of any size, sacrifice, and strangers who share nothing."""
+"""Small worlds that the tests train in: pictures, teams of any size, sacrifice, departure, and strangers."""
 
 from __future__ import annotations
 
@@ -141,6 +141,38 @@ class Grenade(World):
         rewards = np.where(self.present & ~dies, self.ease, 0.0)
         dies |= self.now == self.steps  # not cut off: there is nothing more to come
         return rewards, self.rescue * (self.saved & (self.now == self.steps)), dies
+
+
+class Departure(World):
+    """Three agents who may leave for good, and a team that is paid for every step and more the fewer are left.
+
+    An agent that chooses to go is gone, but the last one stays whatever it chooses, so that every episode lasts until
+    the limit of time. The team is paid `sign * (1 + 0.1 gone)` a step: with a positive sign two leave at once at best
+    (25 + 5 = 30 in 25 steps), with a negative one all stay (-25).
+    """
+
+    def __init__(self, steps: int = 25, sign: float = 1.0) -> None:
+        self.steps, self.sign = steps, sign
+        members = tuple(AgentSpec(f"agent_{number}", (2,), (2,)) for number in range(3))
+        self.spec = EnvironmentSpec("departure", "departure 1", members, steps, team_reward=True)
+
+    def begin(self, generator: np.random.Generator) -> None:
+        """Everybody is there."""
+
+    def see(self) -> FloatArray:
+        """How many are left."""
+        left = self.present.sum(axis=1)[:, None, None] / 3.0
+        return np.concatenate([np.broadcast_to(left, (*self.shape, 1)), np.ones((*self.shape, 1))], axis=2).astype(
+            np.float32
+        )
+
+    def live(self, actions: ActionArray) -> tuple[NDArray[np.floating], NDArray[np.floating], BoolArray]:
+        """Those who choose to go leave, one after the other, while more than one is left."""
+        goes = self.present & (actions[:, :, 0] == 1)
+        left = self.present.sum(axis=1)
+        goes &= np.cumsum(goes, axis=1) < left[:, None]
+        gone = 3 - left + goes.sum(axis=1)
+        return np.zeros(self.shape), self.sign * (1.0 + 0.1 * gone), goes
 
 
 class Crowd(World):

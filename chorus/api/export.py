@@ -54,7 +54,7 @@ def export(
     config = read_config(folder)
     environment = environment_spec(folder)
     version = newest_policy(folder)
-    chosen = _chosen(divide(environment, config.sharing), policy)
+    chosen = _chosen(divide(environment, config.sharing, config.network), policy)
     model = describe(chosen, environment, version.tensors(), version.version)
     module, suffix, package = FORMATS[format]
     path = Path(out) if out is not None else folder / "export" / f"{chosen.name}{suffix}"

@@ -40,7 +40,7 @@ def load(run: str | os.PathLike[str], *, seed: int | None = None) -> Policy:
     folder = Path(run)
     config = read_config(folder)
     environment = environment_spec(folder)
-    return Policy(environment, divide(environment, config.sharing), newest_policy(folder), seed)
+    return Policy(environment, divide(environment, config.sharing, config.network), newest_policy(folder), seed)
 
 
 class Policy:

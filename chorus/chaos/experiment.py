@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-import yaml
 
 from chorus.chaos.proxy import Proxy
 from chorus.common.errors import ChorusError
 from chorus.common.process import program
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
+from chorus.common.settings.plain import text
+from chorus.learner.storage.run_folder import read_config
 from chorus.runs.diff import find_parting
 from chorus.runs.record import read_batches
 
@@ -104,7 +105,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     if any(options.out.iterdir()):
         raise ChorusError(f"{options.out} is not empty; choose another --out")
-    (options.out / "config.yaml").write_text(yaml.safe_dump(configuration.to_dict(config)))
+    (options.out / "config.yaml").write_text(text(configuration.to_dict(config)))
     kinds = {kind: KINDS[kind] for kind in options.only or KINDS}
     plan = schedule(options.chaos_seed, options.faults, options.actors, kinds)
     verdict = asyncio.run(_Chaos(options.out, config, options.actors, plan).run())
@@ -210,6 +211,7 @@ class _Chaos:
         began = time.monotonic()
         with (self._out / "log.jsonl").open("ab") as log:
             await self._in_peace(log)
+            self._config = read_config(self._out / "peace")  # resolved: the number of updates is known now
             open_before = psutil.Process().num_fds()
             await self._under_faults(log)
         self._verdict.seconds = round(time.monotonic() - began, 1)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import argparse
 import os
 
+from chorus.commands.arguments import address, positive
 from chorus.commands.options import add_credentials, add_monitoring, read_credentials
 from chorus.common.process import arithmetic
 
 SUMMARY = "one actor: plays what the learner asks for"
+EXAMPLES = (
+    ("Join the learner on this machine", "chorus actor --learner 127.0.0.1:50051"),
+    ("Allow the environments of your own module", "chorus actor --learner 127.0.0.1:50051 --allow-env 'my_team:*'"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
-    parser.add_argument("--learner", required=True, metavar="HOST:PORT", help="where the learner listens")
-    parser.add_argument("--name", metavar="NAME", help="id of this actor (default: host, process and a random part)")
-    parser.add_argument("--parent", type=int, metavar="PID", help="end when this is no longer the parent process")
+    parser.add_argument("--learner", type=address, required=True, metavar="HOST:PORT", help="where the learner listens")
+    parser.add_argument("--name", metavar="NAME", help="id of this actor (host, process and a random part)")
+    parser.add_argument("--parent", type=positive, metavar="PID", help="end when this is no longer the parent process")
     parser.add_argument(
         "--allow-env",
         action="append",

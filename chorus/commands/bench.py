@@ -8,6 +8,10 @@ from pathlib import Path
 from chorus.common.process import arithmetic
 
 SUMMARY = "measure speed, every figure beside its limit"
+EXAMPLES = (
+    ("One benchmark, roughly", "chorus bench ledger --quick"),
+    ("Another arithmetic, as JSON", "chorus bench actor --quick --arithmetic native --json"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

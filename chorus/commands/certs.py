@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chorus.commands.options import positive
+from chorus.commands.arguments import positive
 
 SUMMARY = "make certificates for mutual TLS: an authority, a learner's, an actor's"
+EXAMPLES = (
+    ("For a learner that actors reach as learner.example.org", "chorus certs certs --host learner.example.org"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", action="append", default=[], metavar="HOST", help="name or address of the learner; may be repeated"
     )
-    parser.add_argument("--days", type=positive, default=90, metavar="N", help="how long they hold (%(default)s)")
+    parser.add_argument("--days", type=positive, default=90, metavar="N", help="how many days they hold (%(default)s)")
     parser.add_argument(
         "--metrics-host",
         action="append",

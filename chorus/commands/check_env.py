@@ -15,6 +15,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from chorus.commands.arguments import positive, whole
 from chorus.common.process import arithmetic, program
 
 if TYPE_CHECKING:  # NumPy must not be loaded before its arithmetic is pinned
@@ -25,15 +26,19 @@ _MARKS = {"fact": ("", ""), "note": ("note", "yellow"), "fault": ("FAULT", "bold
 
 
 SUMMARY = "see whether Chorus can train on an environment, and what is wrong"
+EXAMPLES = (
+    ("The built-in environment with five agents", "chorus check-env 'spread?agents=5'"),
+    ("Your own, from the module my_team.py in this folder", "chorus check-env my_team:MyTeam --episodes 20"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("spec", metavar="SPEC", help="the environment, as spread?agents=5")
-    parser.add_argument("--episodes", type=_positive, default=10, metavar="N", help="how many to play (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of these episodes (%(default)s)")
+    parser.add_argument("--episodes", type=positive, default=10, metavar="N", help="how many to play (%(default)s)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="of these episodes (%(default)s)")
     parser.add_argument(
-        "--steps", type=_positive, default=2000, metavar="T", help="give an episode up after so many (%(default)s)"
+        "--steps", type=positive, default=2000, metavar="T", help="give an episode up after so many (%(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -127,13 +132,6 @@ def as_json(examination: Examination) -> dict[str, Any]:
     """The same for scripts."""
     remarks = [asdict(remark) | {"verdict": remark.verdict.value} for remark in examination.remarks]
     return {"spec": examination.spec, "trainable": examination.trainable, "remarks": remarks}
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
 
 
 if __name__ == "__main__":  # the other process of `_elsewhere`

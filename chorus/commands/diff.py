@@ -8,6 +8,9 @@ from pathlib import Path
 from chorus.common.process import arithmetic
 
 SUMMARY = "compare two runs, to the first update at which they part"
+EXAMPLES = (
+    ("Do two runs have the same weights, and if not, from which update on?", "chorus diff runs/mine runs/again"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

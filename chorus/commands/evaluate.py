@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chorus.commands.options import positive
+from chorus.commands.arguments import count, gif, mp4, positive
 from chorus.common.process import arithmetic
 
 SUMMARY = "play episodes with a run's policy and report the return"
+EXAMPLES = (
+    ("The mean return of 200 new episodes", "chorus evaluate runs/mine --episodes 200"),
+    (
+        "The most likely action at each step, and a film of one episode",
+        "chorus evaluate runs/mine --greedy --gif film.gif",
+    ),
+    ("For comparison: the weights that the run began with", "chorus evaluate runs/mine --untrained '*'"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("dir", type=Path, metavar="DIR", help="run folder")
     parser.add_argument("--episodes", type=positive, default=100, metavar="N", help="how many (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of these episodes (%(default)s)")
+    parser.add_argument("--seed", type=count, default=0, metavar="S", help="of these episodes (%(default)s)")
     parser.add_argument("--greedy", action="store_true", help="take the likeliest action instead of a sample")
     parser.add_argument(
         "--untrained",
@@ -34,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trajectories", type=Path, metavar="FILE", help="also write all that was played: .npz, .parquet"
     )
-    parser.add_argument("--gif", type=Path, metavar="FILE", help="also film one episode")
-    parser.add_argument("--mp4", type=Path, metavar="FILE", help="also film it as a video (needs imageio-ffmpeg)")
+    parser.add_argument("--gif", type=gif, metavar="FILE.gif", help="also film one episode")
+    parser.add_argument("--mp4", type=mp4, metavar="FILE.mp4", help="also film it as a video (needs imageio-ffmpeg)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

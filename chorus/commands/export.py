@@ -6,6 +6,10 @@ import argparse
 from pathlib import Path
 
 SUMMARY = "write a policy as one file that acts without Chorus"
+EXAMPLES = (
+    ("A policy as ONNX", "chorus export runs/mine"),
+    ("As TorchScript, in a file of your choice", "chorus export runs/mine --format torchscript --out team.pt"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

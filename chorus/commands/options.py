@@ -4,39 +4,92 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from chorus.commands.arguments import port
 from chorus.common.process import arithmetic
 
 if TYPE_CHECKING:
     from chorus.common.settings.config import Config
     from chorus.common.transport.credentials import Credentials
 
-
-def positive(text: str) -> int:
-    """An argument that counts something."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return number
+SHORTCUTS = {
+    "env": "environment.spec",
+    "updates": "updates",
+    "seed": "seed",
+    "lag": "lag",
+    "device": "device",
+    "audit": "audit.share",
+    "mixed_arithmetic": "mixed_arithmetic",
+}
+"""Options that are short for a setting."""
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """The settings of a run; `read_settings` makes a configuration of them."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings as YAML")
-    parser.add_argument("--env", metavar="SPEC", help="environment.spec, for example spread?agents=5")
-    parser.add_argument("--updates", metavar="U", help="updates")
-    parser.add_argument("--seed", metavar="S", help="seed")
-    parser.add_argument("--lag", metavar="L", help="lag")
-    parser.add_argument("--device", metavar="D", help="device: cpu, cuda or cuda:1")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any setting; may be repeated")
-    parser.add_argument(
-        "--mixed-arithmetic", action="store_true", help="let unlike machines play together; not reproducible"
+    group = parser.add_argument_group(
+        "what is trained", "settings; of those given twice, the command line counts before the file"
     )
-    parser.add_argument(
-        "--audit", metavar="SHARE", help="audit.share: run this share of tasks twice, on unlike actors, and compare"
+    group.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="settings as YAML: a file, or the name of one that comes along (`chorus configs` lists them)",
     )
-    parser.add_argument("--init-from", type=Path, metavar="RUN", help="start from the final weights of another run")
+    group.add_argument(
+        "--env",
+        metavar="SPEC",
+        help="the environment, with its own settings after a question mark (spread?agents=3);"
+        " sets environment.spec. `chorus check-env SPEC` examines one",
+    )
+    add_updates(group)
+    group.add_argument(
+        "--seed", metavar="S", help="of every random number, a whole number from 0: equal seeds, equal runs (0)"
+    )
+    group.add_argument(
+        "--lag",
+        metavar="L",
+        help="updates by which playing may run ahead of learning: 0 is strictly on-policy, 1 is faster (0)",
+    )
+    group.add_argument("--device", metavar="D", help="where gradients are computed: cpu, cuda or cuda:1 (cpu)")
+    add_set(group)
+    group.add_argument(
+        "--init-from",
+        type=Path,
+        metavar="RUN",
+        help="start from another run's weights: its final ones, or its newest checkpoint's if it is not finished",
+    )
+    group.add_argument(
+        "--audit",
+        metavar="SHARE",
+        help="let this share of the tasks, 0 to 1, be played twice by unlike actors, and compare (0); sets audit.share",
+    )
+    group.add_argument(
+        "--mixed-arithmetic",
+        action="store_true",
+        help="let machines play together whose arithmetic differs; the run is then not reproducible",
+    )
+
+
+def add_updates(group: argparse._ActionsContainer) -> None:
+    """How long a run is."""
+    group.add_argument(
+        "--updates",
+        metavar="U",
+        help="how many updates the run has: steps of the optimiser, each from J tasks of K episodes"
+        " (400; a resumed run may be given more)",
+    )
+
+
+def add_set(group: argparse._ActionsContainer) -> None:
+    """Any setting."""
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting by its name, as loss.entropy=0.01 (`chorus settings` explains all); may be repeated",
+    )
 
 
 def read_settings(options: argparse.Namespace) -> Config:
@@ -46,43 +99,76 @@ def read_settings(options: argparse.Namespace) -> Config:
         ConfigError: a setting is unknown, of the wrong type or impossible.
     """
     from chorus.common.settings import config as configuration
-    from chorus.common.settings.plain import override, read
+    from chorus.common.settings import shipped
+    from chorus.common.settings.plain import lines, read
 
-    settings = read(options.config) if options.config else {}
+    settings: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    if options.config is not None:
+        path = shipped.find(options.config)
+        settings = read(path)
+        origin = {name: f"{path}, line {line}" for name, line in lines(path).items()}
     settings.pop("run", None)
-    shortcuts = {
-        "environment.spec": options.env,
-        "updates": options.updates,
-        "seed": options.seed,
-        "lag": options.lag,
-        "device": options.device,
-        "audit.share": options.audit,
-        "mixed_arithmetic": "true" if options.mixed_arithmetic else None,
-    }
-    for key, value in shortcuts.items():
-        if value is not None:
-            override(settings, f"{key}={value}")
-    for assignment in options.set:
-        override(settings, assignment)
-    config = configuration.check(settings)
+    _override(settings, origin, options)
+    config = configuration.check(settings, origin)
     arithmetic.pin(config.arithmetic)
     return config
 
 
+def read_run(run: Path, options: argparse.Namespace) -> Config:
+    """The configuration of the run in a folder, with what the command line changes of it; pins its arithmetic.
+
+    Raises:
+        RunFolderError: there is no run.
+        ConfigError: a setting is unknown, of the wrong type or impossible.
+    """
+    from chorus.common.errors import RunFolderError
+    from chorus.common.settings import config as configuration
+    from chorus.common.settings.plain import read
+
+    path = run / "config.yaml"
+    if not path.exists():
+        raise RunFolderError(f"{run}: there is no {path.name} in it; is it a run folder?")
+    settings, origin = read(path), dict[str, str]()
+    settings.pop("run", None)
+    _override(settings, origin, options)
+    config = configuration.check(settings, origin)
+    arithmetic.pin(config.arithmetic)
+    return config
+
+
+def _override(settings: dict[str, Any], origin: dict[str, str], options: argparse.Namespace) -> None:
+    """Put what stands on the command line in place of what there was."""
+    from chorus.common.settings.plain import override, scalar
+
+    for name, key in SHORTCUTS.items():
+        value = getattr(options, name, None)
+        if value is None or value is False:
+            continue
+        place: dict[str, Any] = settings
+        *sections, last = key.split(".")
+        for section in sections:
+            inner = place.get(section)
+            place[section] = place = inner if isinstance(inner, dict) else {}
+        # A spec is taken as it stands, whatever YAML would make of it.
+        place[last] = value if name == "env" or value is True else scalar(value)
+        origin[key] = f"--{name.replace('_', '-')}" + ("" if value is True else f" {value}")
+    for assignment in options.set:
+        override(settings, assignment)
+        origin[assignment.partition("=")[0].strip()] = f"--set {assignment}"
+
+
 def add_monitoring(parser: argparse.ArgumentParser) -> None:
     """Where metrics and health checks are served."""
-    parser.add_argument(
-        "--metrics-port", type=int, metavar="P", help="serve Prometheus metrics here (default: not at all)"
-    )
-    parser.add_argument(
-        "--metrics-host", default="127.0.0.1", metavar="HOST", help="listen here for them (%(default)s)"
-    )
-    parser.add_argument(
+    group = parser.add_argument_group("monitoring", "what this process tells; port 0 takes any that is free")
+    group.add_argument("--metrics-port", type=port, metavar="P", help="serve Prometheus metrics here (not at all)")
+    group.add_argument("--metrics-host", default="127.0.0.1", metavar="HOST", help="listen here for them (%(default)s)")
+    group.add_argument(
         "--health-port",
-        type=int,
+        type=port,
         metavar="P",
         help="serve gRPC health checks in clear text here, and nothing else, at the same host: for probes that can show"
-        " no certificate (default: not at all)",
+        " no certificate (not at all)",
     )
 
 

@@ -8,6 +8,10 @@ from pathlib import Path
 from chorus.common.process import arithmetic
 
 SUMMARY = "freeze one run, or several side by side, into one HTML file"
+EXAMPLES = (
+    ("One run, with films of the trained and the untrained team", "chorus report runs/mine --out first.html"),
+    ("Two side by side", "chorus report runs/mine runs/again --out comparison.html --no-films"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

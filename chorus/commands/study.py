@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chorus.commands.options import positive
+from chorus.commands.arguments import positive
 from chorus.common.process import arithmetic
 
 SUMMARY = "measure what is claimed of learning, with a plot and a table"
+EXAMPLES = (("See that a study works, in seconds", "chorus study variance --quick"),)
 
 STUDIES = ("sharing", "reduction", "variance", "rewards", "lag", "memory", "baselines")
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chorus.commands.options import positive
+from chorus.commands.arguments import positive
 from chorus.common.process import arithmetic
 
 SUMMARY = "vary settings and repeat seeds: many runs from one file, then their report"
+EXAMPLES = (
+    ("Which runs it would be", "chorus sweep sweep.yaml --list"),
+    ("All of them, as many at a time as cores allow", "chorus sweep sweep.yaml --out runs/sweep"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

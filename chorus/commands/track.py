@@ -8,6 +8,7 @@ from pathlib import Path
 from chorus.common.process import arithmetic
 
 SUMMARY = "tell a run to TensorBoard, MLflow, or Weights & Biases, from its folder"
+EXAMPLES = (("In TensorBoard: `tensorboard --logdir runs` shows it", "chorus track runs/mine --to tensorboard"),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

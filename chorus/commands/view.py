@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 SUMMARY = "serve the web page of a finished or running run from its folder"
+EXAMPLES = (("A run that has ended, or whose learner is elsewhere", "chorus view runs/mine"),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

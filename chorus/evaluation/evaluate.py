@@ -106,8 +106,8 @@ def play(
 ) -> dict[str, Values]:
     """Returns and lengths of `episodes` fresh episodes, each float64 `[episode]`; returns are summed over agents.
 
-    Where agents do not all play by one policy, or some play untrained, `mixed_return of NAME` is that of those who play
-    by policy NAME, and of the agent NAME.
+    `mixed_return of NAME` is that of the agent NAME, under one shared policy too: it shows who carries the team; and
+    where agents do not all play by one policy, or some play untrained, that of those who play by policy NAME.
 
     Args:
         config: the run's.
@@ -140,6 +140,7 @@ def play(
     }
     if len(sides.policies) > 1 or untrained is not None or rival is not None:
         measured |= {f"mixed_return of {side.name}": mixed[:, side.agents].sum(axis=1) for side in sides.policies}
+    if len(spec.agents) > 1:
         measured |= {f"mixed_return of {agent.name}": mixed[:, n] for n, agent in enumerate(spec.agents)}
     return measured
 

@@ -7,21 +7,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from chorus.actor.rollout import Player
 from chorus.common.environments import make
 from chorus.common.errors import ConfigError
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.settings.config import Config
+from chorus.common.settings.schedule import value_at
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.evaluation.line_up import Rival, line_up
+from chorus.learner.gradient.returns import split_rewards
 
 Picture = NDArray[np.uint8]
 
 FRAME_MILLISECONDS = 100
 LAST_FRAME_MILLISECONDS = 1500
+STRIP = 22
+LEAST_WIDTH = 220
+"""Pixels: the height of the caption, and the width that it takes."""
 
 
 def film(
@@ -49,10 +54,11 @@ def film(
     try:
         sides = line_up(config, environment.spec, policy, untrained, rival)
         player = Player(environment, sides.policies, seed, greedy)
-        _, pictures = shoot(player, sides.version, Task(0, Purpose.EVALUATION, 0), 1)
+        trajectory, pictures = shoot(player, sides.version, Task(0, Purpose.EVALUATION, 0), 1)
+        said = captions(trajectory, config, environment.spec.team_reward, policy.version)
     finally:
         environment.close()
-    return write_mp4(pictures, path) if path.suffix == ".mp4" else write_gif(pictures, path)
+    return write_mp4(pictures, path, said) if path.suffix == ".mp4" else write_gif(pictures, path, said)
 
 
 def shoot(
@@ -66,17 +72,44 @@ def shoot(
         if picture is not None:
             pictures.append(picture.copy())
 
-    return player.play(policy, task, episodes, on_frame=on_frame), pictures
+    trajectory = player.play(policy, task, episodes, on_frame=on_frame)
+    return trajectory, pictures[: int(trajectory.lengths[0]) + 1]
 
 
-def write_gif(pictures: list[Picture], path: Path) -> bool:
-    """Write pictures as a GIF; return False if there are none."""
+def captions(trajectory: Trajectory, config: Config, team_reward: bool, version: int) -> list[str]:
+    """What stands under each picture of a task's first episode: the step, and the mixed return so far of all agents."""
+    length = int(trajectory.lengths[0])
+    individual, team = split_rewards(trajectory, config, team_reward)
+    agents = individual.shape[-1]
+    weights = value_at(config.reward.individual, version), value_at(config.reward.team, version)
+    mixed = weights[0] * individual[:length, 0].sum(axis=-1) + weights[1] * agents * team[:length, 0]
+    so_far = np.concatenate([[0.0], np.cumsum(mixed)])
+    return [f"step {step} of {length}   return {value:.2f}" for step, value in enumerate(so_far)]
+
+
+def write_gif(pictures: list[Picture], path: Path, said: list[str]) -> bool:
+    """Write pictures as a GIF, each with its caption; return False if there are none."""
     if not pictures:
         return False
-    first, *rest = [Image.fromarray(picture).convert("P", palette=Image.Palette.ADAPTIVE) for picture in pictures]
+    first, *rest = [picture.convert("P", palette=Image.Palette.ADAPTIVE) for picture in _captioned(pictures, said)]
     durations = [FRAME_MILLISECONDS] * len(rest) + [LAST_FRAME_MILLISECONDS]
     first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
     return True
+
+
+def _captioned(pictures: list[Picture], said: list[str]) -> list[Image.Image]:
+    under = said[len(said) - len(pictures) :]  # one that cannot draw before its first step begins later
+    return [_caption(Image.fromarray(picture), words) for picture, words in zip(pictures, under, strict=True)]
+
+
+def _caption(picture: Image.Image, words: str) -> Image.Image:
+    """The picture with a strip below it in which the words stand."""
+    width = max(picture.width, LEAST_WIDTH)
+    whole = Image.new("RGB", (width, picture.height + STRIP), (255, 255, 255))
+    whole.paste(picture, ((width - picture.width) // 2, 0))
+    pen = ImageDraw.Draw(whole)
+    pen.text((6, picture.height + STRIP // 2), words, fill=(40, 40, 40), anchor="lm", font=ImageFont.load_default(13))
+    return whole
 
 
 def check_video() -> Any:
@@ -92,19 +125,20 @@ def check_video() -> Any:
     return imageio_ffmpeg
 
 
-def write_mp4(pictures: list[Picture], path: Path) -> bool:
-    """Write pictures as an MP4 that every browser plays (H.264, yuv420p); return False if there are none."""
+def write_mp4(pictures: list[Picture], path: Path, said: list[str]) -> bool:
+    """Write pictures as an MP4 that every browser plays (H.264, yuv420p), each with its caption; False if there are
+    none."""
     if not pictures:
         return False
-    height, width = pictures[0].shape[:2]
-    last = [pictures[-1]] * (LAST_FRAME_MILLISECONDS // FRAME_MILLISECONDS)
+    frames = _captioned(pictures, said)
+    last = [frames[-1]] * (LAST_FRAME_MILLISECONDS // FRAME_MILLISECONDS)
     writer = check_video().write_frames(
-        str(path), (width, height), fps=1000 // FRAME_MILLISECONDS, macro_block_size=2, ffmpeg_log_level="error"
+        str(path), frames[0].size, fps=1000 // FRAME_MILLISECONDS, macro_block_size=2, ffmpeg_log_level="error"
     )
     writer.send(None)
     try:
-        for picture in [*pictures, *last]:
-            writer.send(np.ascontiguousarray(picture[..., :3]))
+        for frame in [*frames, *last]:
+            writer.send(frame.tobytes())
     finally:
         writer.close()
     return True

@@ -49,7 +49,7 @@ def line_up(
         ConfigError: the pattern matches nobody, or part of a policy that sees agent ids, or the run did not begin with
             weights of its own.
     """
-    policies = divide(environment, config.sharing)
+    policies = divide(environment, config.sharing, config.network)
     if rival is not None:
         return _against(policies, environment, policy, untrained, rival)
     if untrained is None:
@@ -93,7 +93,7 @@ def _against(
     if untrained is not None:
         raise ConfigError("--with and --untrained: give one of the two")
     chosen = _matching(environment, rival.agents, "--agents")
-    theirs = divide(environment, rival.config.sharing)
+    theirs = divide(environment, rival.config.sharing, rival.config.network)
     tensors, others = policy.tensors(), rival.policy.tensors()
     sides: list[PolicySpec] = []
     for spec, guest in [*((spec, False) for spec in policies), *((spec, True) for spec in theirs)]:

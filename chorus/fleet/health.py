@@ -7,9 +7,11 @@ from urllib.request import HTTPSHandler, build_opener
 
 import grpc
 
-from chorus.common.errors import ChorusError
+from chorus.common.errors import ChorusError, ConnectionFault
 from chorus.common.transport import channel
+from chorus.common.transport.address import check_address
 from chorus.common.transport.credentials import Credentials
+from chorus.fleet.answer import no_answer
 
 
 def probe(address: str, credentials: Credentials, timeout: float) -> int:
@@ -26,11 +28,12 @@ def probe(address: str, credentials: Credentials, timeout: float) -> int:
 
 
 def _learner(address: str, credentials: Credentials, timeout: float) -> None:
+    check_address(address)
     with channel.open_channel(address, credentials) as line:
         try:
             serving = line.serving(timeout)
         except grpc.RpcError as fault:
-            raise ChorusError(f"no answer from {address}: {fault.code().name.lower()}: {fault.details()}") from fault
+            raise no_answer(address, timeout, fault) from fault
     if not serving:
         raise ChorusError(f"{address} is not well: `chorus status {address}` and its log say more")
 
@@ -43,4 +46,4 @@ def _web(address: str, credentials: Credentials, timeout: float) -> None:
     except HTTPError as fault:
         raise ChorusError(f"{address} is not well: {fault.read(1000).decode(errors='replace').strip()}") from fault
     except (URLError, OSError) as fault:
-        raise ChorusError(f"no answer from {address}: {fault}") from fault
+        raise ConnectionFault(f"no answer from {address}: {fault}") from fault

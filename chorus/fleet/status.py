@@ -7,10 +7,10 @@ import json
 import grpc
 from google.protobuf.json_format import MessageToDict
 
-from chorus.common.errors import ChorusError
 from chorus.common.process.logs import printable
 from chorus.common.transport import channel
 from chorus.common.transport.credentials import Credentials
+from chorus.fleet.answer import no_answer
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 
@@ -18,15 +18,13 @@ def status(address: str, credentials: Credentials, timeout: float, as_json: bool
     """Print the learner's answer.
 
     Raises:
-        ChorusError: there is none.
+        ConnectionFault: there is none.
     """
     with channel.open_channel(address, credentials) as line:
         try:
             reply = line.status(timeout)
         except grpc.RpcError as fault:
-            raise ChorusError(
-                f"no answer from {address} within {timeout:g} s: {fault.code().name.lower()}: {fault.details()}"
-            ) from fault
+            raise no_answer(address, timeout, fault) from fault
     if as_json:
         fields = MessageToDict(reply, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
         print(json.dumps(fields, indent=2))

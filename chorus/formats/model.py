@@ -18,13 +18,15 @@ import numpy as np
 
 from chorus.common.environments.interface import EnvironmentSpec, FloatArray
 from chorus.common.errors import ChorusError
-from chorus.common.policy.layout import KERNEL, picture_sizes
 from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.trunk import convolution_sizes
 from chorus.common.policy.weights import Tensors
 
 V = TypeVar("V")
 
 FORMAT = "chorus-policy-1"
+KERNEL, STRIDE = 3, 2
+"""Of the convolutions that are known here."""
 ROWS = "rows"
 """What shapes call their first axis: any number of agents, of one team or of many."""
 LEARNING_ONLY = ("advantage", "credit", "reward", "observation")
@@ -98,6 +100,7 @@ class Model:
     Attributes:
         tensors: float32, by name without the policy's.
         observation_shape: of one observation before it is flattened.
+        flat_size: numbers that the convolutions make of a picture; 0 without them.
         agents: how many agents its one-hot id tells apart; 0 without one.
         inputs: in order.
         outputs: in order.
@@ -106,6 +109,7 @@ class Model:
 
     tensors: Tensors
     observation_shape: tuple[int, ...]
+    flat_size: int
     agents: int
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
@@ -124,6 +128,12 @@ def describe(spec: PolicySpec, environment: EnvironmentSpec, tensors: Tensors, v
         raise ChorusError(
             f"policy {spec.name!r} cannot be exported: its network has parts that no format here knows:"
             f" {', '.join(unknown)}"
+        )
+    network = spec.network
+    if network.activation != "relu" or any(size != (KERNEL, STRIDE) for size in network.convolutions):
+        raise ChorusError(
+            f"policy {spec.name!r} cannot be exported: its network has network.activation {network.activation} and"
+            f" network.kernel and stride {list(network.convolutions)}; only relu, {KERNEL} and {STRIDE} are known here"
         )
     recurrent = "lstm.bias" in own
     width = own["lstm.weight_hh"].shape[1] if recurrent else 0
@@ -152,6 +162,7 @@ def describe(spec: PolicySpec, environment: EnvironmentSpec, tensors: Tensors, v
     return Model(
         own,
         agent.observation_shape,
+        prod(convolution_sizes(agent.observation_shape, network)[-1]) if "convolution0.weight" in own else 0,
         len(spec.agents) if spec.identified else 0,
         tuple(inputs),
         tuple(outputs),
@@ -217,8 +228,7 @@ def _seen(graph: Graph[V], model: Model, own: dict[str, V], rows: V) -> V:
     for name in names:
         bias = own[name.replace("weight", "bias")]
         pictures = graph.relu(graph.convolve(pictures, own[name], bias))
-    filters = tuple(len(model.tensors[name]) for name in names)
-    return graph.flat(pictures, prod(picture_sizes(model.observation_shape, filters)[-1]))
+    return graph.flat(pictures, model.flat_size)
 
 
 def _own(spec: PolicySpec, tensors: Tensors) -> Tensors:

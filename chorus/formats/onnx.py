@@ -10,8 +10,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from chorus.common.environments.interface import FloatArray
-from chorus.common.policy.layout import STRIDE
-from chorus.formats.model import Model, Value, forward
+from chorus.formats.model import STRIDE, Model, Value, forward
 
 OPSET = 17
 IR_VERSION = 8

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from chorus.common.environments.interface import FloatArray
-from chorus.common.policy.layout import STRIDE
-from chorus.formats.model import Model, forward, weights
+from chorus.formats.model import STRIDE, Model, forward, weights
 
 ABOUT = "chorus.json"
 """The extra file inside that holds the metadata: one JSON object."""

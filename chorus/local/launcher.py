@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from typing import IO
 
+from chorus.actor.watchdog import EXIT_CODE
 from chorus.common.errors import ConfigError
 from chorus.common.process import program
 from chorus.common.transport.credentials import Credentials
@@ -17,8 +18,8 @@ log = logging.getLogger("chorus.launcher")
 
 RESTART_SECONDS = 1.0
 STOP_SECONDS = 5.0
-REFUSED = 1
-"""An actor's exit code when it says itself why it cannot play."""
+REFUSED = range(1, EXIT_CODE)
+"""An actor's exit codes when it says itself why it cannot play; the watchdog's is another."""
 REFUSALS_ALLOWED = 5
 AUDIT_SECONDS = 0.1
 
@@ -43,6 +44,11 @@ class Launcher:
         self._log_file = log_file
         self._on_fault = on_fault
         self._keepers: list[asyncio.Task[None]] = []
+        self._trouble = ""
+
+    def trouble(self) -> str:
+        """What was last seen to go wrong with an actor; empty if nothing."""
+        return self._trouble
 
     def start(self) -> None:
         """Start them all."""
@@ -66,7 +72,8 @@ class Launcher:
             finally:
                 await _end(process)
             log.warning("actor ended, starting it again", extra={"actor": name, "code": code})
-            refusals = refusals + 1 if code == REFUSED else 0
+            self._trouble = f"{name} ended with code {code} and is started again; log.jsonl says why"
+            refusals = refusals + 1 if code in REFUSED else 0
             if refusals == REFUSALS_ALLOWED:
                 self._on_fault(f"{name} ended {refusals} times because it cannot play; its log says why")
                 return

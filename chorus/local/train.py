@@ -6,21 +6,27 @@ import argparse
 import asyncio
 import logging
 import os
-import re
 import signal
-import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from chorus.common.errors import ChorusError
 from chorus.common.process import logs
 from chorus.common.settings.config import Config
+from chorus.evaluation import random_play
 from chorus.evaluation.film import film
+from chorus.evaluation.random_play import RandomPlay
 from chorus.learner.coordinator import Progress
 from chorus.learner.process import Listening, Serving, serve
+from chorus.learner.storage.run_folder import read_config
+from chorus.local.effort import Effort, Meter
 from chorus.local.events import Events
+from chorus.local.greeting import actor_count
 from chorus.local.launcher import Launcher
+from chorus.local.summary import finished_already, summarise, where
 from chorus.local.view import View
+from chorus.local.waiting import tell_why
 from chorus.runs import profile
 from chorus.runs.plot import plot_curve
 from chorus.runs.weights import newest_policy
@@ -42,9 +48,9 @@ def train(config: Config, options: argparse.Namespace) -> int:
 
 
 def _trained(config: Config, options: argparse.Namespace, events: Events | None) -> int:
-    out: Path = options.out or default_folder(config)
-    out.mkdir(parents=True, exist_ok=True)
-    actors = options.actors or len(os.sched_getaffinity(0))
+    out: Path = options.out
+    if not options.resuming:
+        out.mkdir(parents=True, exist_ok=True)
     listening = Listening(
         options.listen,
         0 if options.metrics_port is None and not options.no_page else options.metrics_port,
@@ -54,27 +60,54 @@ def _trained(config: Config, options: argparse.Namespace, events: Events | None)
         page=not options.no_page,
         last_words=options.metrics_port is not None,
     )
-    with (out / "log.jsonl").open("a") as log_file:
+    with (out / "log.jsonl").open("a", encoding="utf-8") as log_file:
         logs.start(to=log_file)
-        finished = asyncio.run(_train(config, out, actors, listening, options, log_file, events))
-    if options.profile:
+        ending = asyncio.run(_train(config, out, listening, options, log_file, events))
+    if options.profile and not ending.before:
         profile.end(out, config.learner.workers)
-    if finished and not options.no_pictures:
-        _picture(config, out)
-    if not finished:
-        print(f"stopped; the same command with --out {out} goes on from here")
+    _conclude(config, out, ending, not options.no_pictures)
     if events is not None:
-        events.tell("end", complete=finished)
+        events.tell("end", complete=ending.finished)
     return 0
 
 
-async def _train(config, out, actors, listening, options, log_file, events) -> bool:  # type: ignore[no-untyped-def]
+@dataclass(frozen=True)
+class _Ending:
+    """How training ended: complete or not, or complete before it began; after how many of its updates; what it took."""
+
+    finished: bool
+    before: bool
+    update: int
+    updates: int
+    effort: Effort
+
+
+def _conclude(config: Config, out: Path, ending: _Ending, pictures: bool) -> None:
+    """Draw and film a complete run, and say what was reached, where it is, and what to type next."""
+    if ending.before:
+        print(finished_already(out, ending.updates))
+        print("\n".join([*summarise(out, ending.updates, random_play.read(out), None), *where(out)]))
+    elif not ending.finished:
+        if ending.update:
+            print("\n".join(summarise(out, ending.updates, None, ending.effort)))
+        print(f"stopped at update {ending.update} of {ending.updates}; chorus resume {out} goes on from here")
+    else:
+        chance = _picture(config, out) if pictures else None
+        print("\n".join([*summarise(out, ending.updates, chance, ending.effort), *where(out)]))
+
+
+async def _train(config, out, listening, options, log_file, events) -> _Ending:  # type: ignore[no-untyped-def]
+    actors = actor_count(options)
+    started: list[Serving] = []
     views: list[View | Events] = []
     launchers: list[Launcher] = []
     watches: list[asyncio.Task[None]] = []
     faults: list[str] = []
+    meter = Meter()
 
     def on_start(serving: Serving) -> None:
+        started.append(serving)
+
         def on_signal() -> None:
             for view in views:
                 view.stopping()
@@ -86,6 +119,8 @@ async def _train(config, out, actors, listening, options, log_file, events) -> b
             watches.append(asyncio.create_task(_watch_parent(options.parent, serving.stop)))
         if events is not None:
             events.started(serving, out)
+        if serving.finished:
+            return
         if serving.config.tasks < actors:
             warning = (
                 f"{actors} actors share {serving.config.tasks} tasks an update, so some will often wait;"
@@ -104,18 +139,22 @@ async def _train(config, out, actors, listening, options, log_file, events) -> b
             profile.begin(out)
         launchers.append(Launcher(serving, actors, listening.credentials, log_file, on_fault))
         launchers[0].start()
+        if events is not None:
+            views.append(events)
+            return
         if serving.page:
             print(f"page:    {serving.page}", flush=True)
-        views.append(events or View(f"{config.environment.spec} in {out}", config.updates, serving.resumed_at))
+        view = View(f"{config.environment.spec} in {out}", serving.config.updates, serving.resumed_at)
+        views.append(view)
+        watches.append(asyncio.create_task(tell_why(serving, view.wait, launchers[0].trouble)))
 
     def on_update(progress: Progress) -> None:
         views[0].update(progress)
 
     try:
-        finished = await serve(config, out, listening, options.init_from, on_start, on_update)
+        finished = await serve(config, out, listening, options.init_from, on_start, on_update, options.resuming)
         if faults:
             raise ChorusError(f"{faults[0]}: {out / 'log.jsonl'}")
-        return finished
     finally:
         for watch in watches:
             watch.cancel()
@@ -124,6 +163,8 @@ async def _train(config, out, actors, listening, options, log_file, events) -> b
             await launcher.stop()
         for view in views:
             view.close()
+    serving = started[0]
+    return _Ending(finished, serving.finished, serving.status().update, serving.config.updates, meter.read())
 
 
 async def _watch_parent(parent: int, stop: Callable[[], None]) -> None:
@@ -133,17 +174,11 @@ async def _watch_parent(parent: int, stop: Callable[[], None]) -> None:
     stop()
 
 
-def default_folder(config: Config) -> Path:
-    """`runs/ENVIRONMENT-DATE-TIME`."""
-    name = re.sub(r"[^A-Za-z0-9]+", "-", config.environment.spec).strip("-")
-    return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def _picture(config: Config, out: Path) -> None:
+def _picture(config: Config, out: Path) -> RandomPlay:
+    """Draw and film; return what chance reaches, which the curve is held against."""
     policy = newest_policy(out)
-    print(f"curve:   {plot_curve(out, config.environment.spec)}")
-    if film(config, policy, out / "episode.gif", config.seed):
-        print(f"episode: {out / 'episode.gif'}")
-    else:
-        print("episode: this environment has no pictures")
-    print(f"weights: {out / 'final' / 'policy.safetensors'}")
+    chance = random_play.measure(out, read_config(out), policy)
+    plot_curve(out, config.environment.spec, chance.mixed_return)
+    if not film(config, policy, out / "episode.gif", config.seed):
+        print("this environment has no pictures, so there is no episode.gif")
+    return chance

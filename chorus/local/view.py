@@ -62,6 +62,8 @@ class View:
     def update(self, progress: Progress) -> None:
         """Take in an update; show it if it is time."""
         self._last = progress
+        for warning in progress.warnings:
+            self.say(f"warning: {warning}")
         self._returns.append(progress.report.mixed_return)
         now = self._clock()
         self._marks.append((now, progress.report.version, int(progress.row["agent_steps"])))
@@ -72,6 +74,17 @@ class View:
             return
         self._shown = now
         self._show(progress)
+
+    def wait(self, why: str) -> None:
+        """Show why there is nothing to show."""
+        if self._live:
+            self._live.update(self._framed(Text(f"waiting: {why}")), refresh=True)
+        else:
+            print(f"waiting: {why}", flush=True)
+
+    def say(self, words: str) -> None:
+        """Something to be read and kept, above what changes."""
+        self.console.print(words, markup=False, highlight=False, soft_wrap=True)
 
     def stopping(self) -> None:
         """Somebody asked for the end: say that it was heard."""

@@ -6,12 +6,22 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from chorus.common.process.fingerprint import first_difference
+from chorus.common.settings import config as configuration
+from chorus.common.settings.plain import differences
+from chorus.learner.storage.run_folder import read_about, read_config
 from chorus.runs.record import Batch, read_batches
 
 
 def compare(run_a: Path, run_b: Path) -> int:
-    """Compare and tell; 0 if they are equal as far as both go, 1 if they part."""
+    """Tell which settings differ, then where the runs part; 0 if they are equal as far as both go, 1 if they part."""
     first, second = read_batches(run_a), read_batches(run_b)
+    settings = [configuration.to_dict(read_config(run)) for run in (run_a, run_b)]
+    if apart := differences(*settings):
+        print(f"settings that differ ({run_a}, {run_b}):")
+        print("\n".join(f"  {line}" for line in apart))
+    if other := first_difference(read_about(run_a)["fingerprint"], read_about(run_b)["fingerprint"]):
+        print(f"arithmetic that differs ({run_a} called the run, {run_b} here): {other}")
     parting = find_parting(first, second)
     if parting is not None:
         update, lines = parting

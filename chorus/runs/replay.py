@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from chorus.actor.rollout import Player
-from chorus.evaluation.film import shoot, write_gif
+from chorus.evaluation.film import captions, shoot, write_gif
 from chorus.runs.record import Batch, read_batches
 from chorus.common.settings.config import Config
 from chorus.common.environments import make
@@ -27,7 +27,7 @@ from chorus.common.tasks.task import Purpose, Task, version_for
 from chorus.common.tasks.trajectory import digest
 from chorus.common.policy.weights import PolicyVersion
 from chorus.learner.storage.checkpoint import Checkpoint, checkpoint_files, load
-from chorus.learner.storage.run_folder import read_about, read_config
+from chorus.learner.storage.run_folder import read_about, read_config, read_history
 from chorus.learner.update.training import Training
 
 log = logging.getLogger("chorus.replay")
@@ -51,15 +51,16 @@ def replay(options: argparse.Namespace) -> int:
     spec = config.environment.spec
     environment, finding = prove(lambda: make(spec, render=options.gif is not None), task_episodes=config.episodes)
     try:
-        for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package)):
+        for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package, config.network.module)):
             if remark:
                 print(f"note: {remark}", file=sys.stderr)
-        player = Player(environment, divide(environment.spec, config.sharing), config.seed)
+        player = Player(environment, divide(environment.spec, config.sharing, config.network), config.seed)
         policy = reach(options.dir, config, player, version_for(task.update, config.lag), batches)
         trajectory, pictures = shoot(player, policy, task, config.episodes, filming=options.gif is not None)
     finally:
         environment.close()
-    if options.gif is not None and not write_gif(pictures, options.gif):
+    said = captions(trajectory, config, environment.spec.team_reward, task.update)
+    if options.gif is not None and not write_gif(pictures, options.gif, said):
         raise ChorusError(f"{spec} has no pictures, so there is nothing to write to {options.gif}")
     made, recorded = digest(trajectory), recorded_digest(batches, task)
     print(f"{task} by version {policy.version}: {config.episodes} episodes, {trajectory.agent_steps} agent-steps")
@@ -91,10 +92,16 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
     if start is None:
         raise RunFolderError(f"{run} has no whole checkpoint from which version {version} could be reached")
     spec = player.environment.spec
-    policies = divide(spec, config.sharing)
-    training = Training(config, spec, policies, start.versions, start.counters.update, start.optimiser)
+    policies = divide(spec, config.sharing, config.network)
+    history = read_history(run)
+    update = start.counters.update
+    training = Training(config_at(history, update), spec, policies, start.versions, update, start.optimiser)
     print(f"making updates {training.update} to {version - 1} again", file=sys.stderr)
     while training.update < version:
+        in_force = config_at(history, training.update)
+        if training.config != in_force:  # a run that was resumed with other settings
+            held = training.versions, training.update, training.optimiser_state
+            training = Training(in_force, spec, policies, *held)
         sums = []
         for index in range(config.tasks):
             task = Task(training.update, Purpose.TRAINING, index)
@@ -110,6 +117,11 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
     return training.current
 
 
+def config_at(history: list[tuple[int, Config]], update: int) -> Config:
+    """The configuration that an update was made by."""
+    return next(config for begin, config in reversed(history) if begin <= update)
+
+
 def recorded_digest(batches: dict[int, Batch], task: Task) -> str:
     """What the record says of a training task; empty if its update was never made."""
     for recorded in batches.get(task.update, {"tasks": []})["tasks"]:
@@ -118,6 +130,6 @@ def recorded_digest(batches: dict[int, Batch], task: Task) -> str:
     return ""
 
 
-def _other_arithmetic(run: Path, package: str) -> str:
-    difference = first_difference(read_about(run)["fingerprint"], fingerprint(package))
+def _other_arithmetic(run: Path, package: str, module: str) -> str:
+    difference = first_difference(read_about(run)["fingerprint"], fingerprint(package, module))
     return f"this is not the arithmetic of the run, so its bits may not come out: {difference}" if difference else ""

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from chorus.common.environments.culprit import one_line
 from chorus.common.errors import EnvironmentFault
 
 _INSTALL = {
@@ -45,7 +46,7 @@ def missing(error: ImportError, spec: str) -> EnvironmentFault:
     package = (error.name or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and package in _INSTALL:
         return EnvironmentFault(f"environment {spec!r}: {package} is not installed; pip install {_INSTALL[package]}")
-    return EnvironmentFault(f"environment {spec!r}: its import failed: {error}")
+    return EnvironmentFault(f"environment {spec!r}: its import failed: {one_line(error)}")
 
 
 @functools.cache

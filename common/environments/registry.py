@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from typing import cast
 
 from chorus.common.environments.address import Address, nearest, parse
+from chorus.common.environments.culprit import one_line
 from chorus.common.environments.interface import Environment
-from chorus.common.errors import EnvironmentFault
+from chorus.common.errors import ChorusError, EnvironmentFault
 
 _BUILT_IN = {"spread": "chorus.common.environments.spread"}
 _ADAPTERS = {
@@ -16,6 +18,12 @@ _ADAPTERS = {
     "gymnasium": "chorus.common.environments.adapters.gymnasium",
     "vmas": "chorus.common.environments.adapters.vmas",
 }
+_ELSEWHERE = (
+    (r"simple(_\w+)?_v\d+", "pettingzoo:mpe2.{}"),
+    (r"\w+_v\d+", "pettingzoo:FAMILY.{}, the family being one of atari, butterfly, classic, mpe2, sisl"),
+    (r".+-v\d+", "gymnasium:{}"),
+)
+"""How names of other libraries look, and how they are written here."""
 _OWN = "chorus.common.environments.adapters.factory"
 
 
@@ -32,7 +40,12 @@ def make(spec: str, *, render: bool = False) -> Environment:
     """
     address = parse(spec)
     module = importlib.import_module(_room(address))
-    return cast("Callable[[Address, bool], Environment]", module.make)(address, render)
+    try:
+        return cast("Callable[[Address, bool], Environment]", module.make)(address, render)
+    except ChorusError:
+        raise
+    except (Exception, SystemExit) as fault:  # whatever is wrong with code that is not ours, it is told in one way
+        raise EnvironmentFault(f"environment {spec!r} cannot be made: {one_line(fault)}") from fault
 
 
 def is_ours(address: Address) -> bool:
@@ -43,6 +56,12 @@ def is_ours(address: Address) -> bool:
 def _room(address: Address) -> str:
     """The module whose `make(address, render)` knows this kind of environment."""
     kind, target = address.kind, address.target
+    if kind.endswith(".py"):
+        module = kind.removesuffix(".py").strip("./").replace("/", ".")
+        raise EnvironmentFault(
+            f"environment {address.spec!r}: a module is named as Python imports it;"
+            f" write {module}:{target or 'FACTORY'}"
+        )
     if kind in _BUILT_IN:
         if target:
             raise EnvironmentFault(
@@ -58,6 +77,12 @@ def _room(address: Address) -> str:
         return _ADAPTERS[kind]
     if target:
         return _OWN
+    for pattern, written in _ELSEWHERE:
+        if re.fullmatch(pattern, kind):
+            raise EnvironmentFault(
+                f"environment {address.spec!r}: there is no built-in environment {kind!r}; "
+                f"write {written.format(address.spec)}"
+            )
     raise EnvironmentFault(
         f"environment {address.spec!r}: there is no built-in environment {kind!r}; "
         f"{nearest(kind, [*_BUILT_IN, *_ADAPTERS])} A factory of your own is written package.module:function"

@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health, health_pb2
 
+from chorus.common.transport.address import cannot_listen
 from chorus.common.transport.wire import MESSAGE_BYTES
 
 Status = health_pb2.HealthCheckResponse
@@ -30,7 +31,7 @@ class Health:
         """Listen at HOST:PORT (port 0: any that is free); `ill` says what is wrong with the process, if anything.
 
         Raises:
-            OSError: the address cannot be had.
+            ConnectionFault: the address cannot be had.
         """
         options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", MESSAGE_BYTES)]
         self._server = grpc.server(ThreadPoolExecutor(CALLERS, "health"), options=options)
@@ -59,7 +60,7 @@ class Health:
         try:
             self.port = self._server.add_insecure_port(f"{host}:{port}")
         except RuntimeError as fault:
-            raise OSError(f"cannot listen at {host}:{port}: {fault}") from fault
+            raise cannot_listen("health checks", f"{host}:{port}", "--health-port", fault) from fault
         self._server.start()
 
     def close(self) -> None:

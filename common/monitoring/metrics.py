@@ -88,9 +88,22 @@ class LearnerMetrics:
             "Greatest |log pi (learner) - log pi (actor)| / max(1, |log pi|) of the last batch; about 1e-6 at lag 0.",
             registry=to,
         )
-        self.ratio_mean = Gauge("chorus_importance_ratio_mean", "Mean importance ratio of the last batch.", registry=to)
+        self.passes = Gauge("chorus_passes", "How often the last batch was gone through.", registry=to)
+        self.kl = Gauge(
+            "chorus_kl",
+            "KL divergence of the policy from the one that acted, at the last step of a batch.",
+            registry=to,
+        )
+        self.surrogate_clipped = Gauge(
+            "chorus_surrogate_clipped",
+            "Share of agent-steps that the surrogate's clip took out of the last step of a batch.",
+            registry=to,
+        )
+        self.ratio_mean = Gauge(
+            "chorus_importance_ratio_mean", "Mean importance ratio at the last step of a batch.", registry=to
+        )
         self.ratio_max = Gauge(
-            "chorus_importance_ratio_max", "Greatest importance ratio of the last batch.", registry=to
+            "chorus_importance_ratio_max", "Greatest importance ratio at the last step of a batch.", registry=to
         )
         self.learning_rate = Gauge("chorus_learning_rate", "Learning rate of the last step.", registry=to)
         self.tasks = Counter("chorus_tasks", "Leases that ended, by outcome.", ["outcome"], registry=to)

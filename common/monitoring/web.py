@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from chorus.common.transport.address import cannot_listen
 from chorus.common.transport.credentials import Credentials, is_loopback, refuse_clear_text
 
 REQUEST_SECONDS = 10.0
@@ -53,12 +54,15 @@ class Web:
         """Listen at HOST:PORT (port 0: any that is free); `ill` says what is wrong with the process, if anything.
 
         Raises:
-            OSError: the address cannot be had.
+            ConnectionFault: the address cannot be had.
             ConfigError: it is beyond this machine and there is no TLS.
         """
         refuse_clear_text(f"{host}:{port}", credentials.serves_tls, credentials)
         tls = credentials.for_web(server=True)
-        self._server = _Server((host, port), _handler(registry, ill, credentials, site))
+        try:
+            self._server = _Server((host, port), _handler(registry, ill, credentials, site))
+        except (OSError, OverflowError) as fault:
+            raise cannot_listen("metrics", f"{host}:{port}", "--metrics-port or --metrics-host", fault) from fault
         if tls is not None:  # the handshake waits for the request's own thread, where a silent caller blocks nobody
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         scheme = "http" if tls is None else "https"
@@ -91,6 +95,7 @@ def _handler(
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = REQUEST_SECONDS
+        protocol_version = "HTTP/1.1"  # a viewer asks again and again: one connection will do
         server_version = "chorus"
         sys_version = ""
 

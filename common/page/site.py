@@ -22,7 +22,7 @@ from chorus.common.monitoring.web import Answer
 from chorus.common.page.document import document
 from chorus.common.page.run_story import RunStory
 
-LEAST_SECONDS = 2.0
+LEAST_SECONDS = 3.0
 """Between one making of the data and the next."""
 TIMES_ITS_COST = 200.0
 """Making the data may take one part in so many of the time."""

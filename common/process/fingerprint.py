@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from chorus.common.process import arithmetic
+from chorus.common.process import arithmetic, onnx
 from chorus.common.tasks.seeding import Draw, stream
 
 Fingerprint = dict[str, str]
@@ -28,14 +28,23 @@ def chorus_version() -> str:
         return "not installed"
 
 
-def fingerprint(environment_package: str) -> Fingerprint:
-    """This process's fingerprint; `environment_package` is `EnvironmentSpec.package`."""
+def fingerprint(environment_package: str, module: str = "") -> Fingerprint:
+    """This process's fingerprint.
+
+    Args:
+        environment_package: `EnvironmentSpec.package`.
+        module: `network.module`; with one, onnxruntime's arithmetic belongs to it.
+
+    Raises:
+        ConfigError: there is a module and no onnxruntime.
+    """
     return {
         "chorus": chorus_version(),
         "numpy": np.__version__,
         "environment": environment_package,
         **arithmetic.settings(),
         "digest": _digest(),
+        **(onnx.arithmetic() if module else {}),
     }
 
 

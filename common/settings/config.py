@@ -6,15 +6,17 @@ environment (`resolve`) and then written into the run folder: the resolved confi
 
 from __future__ import annotations
 
-import difflib
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from chorus.common.errors import ConfigError
-from chorus.common.settings.plain import explain, refuse_infinite
-from chorus.common.settings.schedule import Schedule, extremes
+from chorus.common.settings import defaults
+from chorus.common.settings.plain import refuse_infinite
+from chorus.common.settings.schedule import Schedule, extremes, spread_over
+from chorus.common.settings.wording import explain, names, unknown, with_origin
 
 if TYPE_CHECKING:  # this module decides about arithmetic, so it is read before NumPy may be
     from chorus.common.environments.interface import EnvironmentSpec
@@ -23,21 +25,19 @@ Positive = Annotated[int, msgspec.Meta(ge=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Rate = float | Schedule
 
-ROWS_PER_FORWARD_PASS = 96
-"""How many rows (agents of episodes) one task aims at: enough for a forward pass to pay (docs/design.md, speed)."""
-
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A group of settings."""
 
 
 class EnvironmentConfig(Section, frozen=True):
-    """What is played.
+    """The environment.
 
     Attributes:
-        spec: which environment, as `chorus.common.environments.make` reads it.
-        single_reward: for an environment that gives one number per agent: is it the agent's own (`individual`), or
-            already the team's (`team`, counted once per step)?
+        spec: the environment's specification, for example `spread?agents=5` or `pettingzoo:mpe2.simple_spread_v3?N=3`;
+            docs/environments.md lists the kinds.
+        single_reward: for an environment that gives one reward per agent: whether it is the agent's own (`individual`)
+            or already the team's (`team`, counted once per step).
     """
 
     spec: str = "spread?agents=3"
@@ -49,56 +49,119 @@ class RewardConfig(Section, frozen=True):
 
     Attributes:
         individual: weight of each agent's own reward.
-        team: weight of the team reward. Left out, each part weighs 0.5 where an environment gives both; where it gives
-            one alone, that weighs 1, so that `mixed_return` is the environment's own.
-        team_from: how a team reward is made of the agents' where the environment has none of its own: their `mean` or
-            their `sum` over those alive. None makes none of individual numbers, and the mean of the team's
-            (`environment.single_reward`).
-        scale: `deviation` divides rewards by their running standard deviation; `none` leaves them.
+        team: weight of the team reward. By default both weights are 0.5 where an environment gives both rewards; where
+            it gives only one, that has weight 1, so that `mixed_return` is the environment's own return.
+        team_from: how to make a team reward of the agents' rewards where the environment has none of its own: their
+            `mean` or `sum` over the agents alive. With `null` there is no team reward if the rewards are individual,
+            and it is their mean if they are the team's (`environment.single_reward`).
+        scale: `deviation` divides rewards by their running standard deviation; `none` leaves them as they are.
     """
 
     individual: Rate | None = None
     team: Rate | None = None
     team_from: Literal["mean", "sum"] | None = None
-    scale: Literal["none", "deviation"] = "none"
+    scale: Literal["none", "deviation"] = "deviation"
 
 
 class TaskConfig(Section, frozen=True):
-    """One rollout task.
+    """A rollout task: what one actor does at a time.
 
     Attributes:
-        episodes: K, played in lockstep; None resolves to about 96 rows, at least 2 episodes.
+        episodes: K, the episodes that a task plays in lockstep. `null` resolves by the number of agents and the longest
+            episode.
     """
 
     episodes: Positive | None = None
 
 
 class UpdateConfig(Section, frozen=True):
-    """One update.
+    """An update: one batch, one or more optimiser steps, one new policy version.
 
     Attributes:
-        tasks: J, rollout tasks per update; None resolves to 4.
+        tasks: J, the rollout tasks per update. `null` resolves to 4.
+        passes: how many times the batch is used. The first optimiser step is the averaged REINFORCE gradient; every
+            later one follows the clipped surrogate (`loss.surrogate_clip`).
+        minibatches: optimiser steps per pass: the batch's tasks are divided into so many groups, in the order of their
+            index. `null` resolves to 2, and to 1 where there is one pass.
     """
 
     tasks: Positive | None = None
+    passes: Positive = 4
+    minibatches: Positive | None = None
+
+
+REPLACED = ("kernel", "stride", "attention", "encoder", "memory", "layers", "layer_norm", "activation")
+"""What a network of one's own stands in the place of."""
 
 
 class NetworkConfig(Section, frozen=True):
-    """Convolutions for pictures, encoder, memory, head.
+    """Convolutions or attention, encoder, memory, head (`common/policy/trunk.py`).
 
     Attributes:
         channels: of the convolutions that an observation `[height, width, channels]` goes through first.
-        encoder: width of the encoder, a linear layer and a rectifier.
-        memory: `lstm`, or `none`: a linear layer and a rectifier, which remember nothing.
-        lstm: width of the LSTM's hidden state, or of the layer in its place.
-        normalise_observations: subtract the running mean of observations and divide by their running deviation.
+        kernel: side of their square kernels; a list gives each convolution its own.
+        stride: of the convolutions; a list gives each its own.
+        attention: width in which an observation `[entities, features]` is told to the encoder whatever the order of
+            its entities: attention among them, then their mean; a row of zeros is nobody. 0 for no such thing.
+        heads: of the attention; they divide its width.
+        encoder: width of the encoder, a linear layer and an activation; a list for layers one after the other.
+        memory: `lstm`, `gru`, or `none`: a linear layer and an activation, which remember nothing.
+        lstm: width of the memory's hidden state, or of the layer in its place.
+        layers: of memory, one upon the other.
+        layer_norm: normalise what linear layers of encoder and memory give before the activation, and what an LSTM or
+            GRU puts out.
+        activation: of encoder, convolutions, attention and `memory: none`.
+        initialisation: `uniform`, in +-1/sqrt(fan-in); `orthogonal`, with biases of zero and a policy near chance.
+        module: a network of one's own in the place of all of the above, `package.module:factory`, see
+            `learner/gradient/own_module.py`; what it gives out is `lstm` wide.
+        module_sha256: of the ONNX files that actors run in its place; the learner fills it in.
+        normalise_observations: subtract the running mean of observations and divide by their running deviation; not
+            those of pictures and entities, which convolutions and attention treat alike wherever they stand.
     """
 
     channels: tuple[Positive, ...] = (16, 32)
-    encoder: Positive = 64
-    memory: Literal["lstm", "none"] = "lstm"
+    kernel: Positive | tuple[Positive, ...] = 3
+    stride: Positive | tuple[Positive, ...] = 2
+    attention: Count = 0
+    heads: Positive = 4
+    encoder: Positive | tuple[Positive, ...] = 64
+    memory: Literal["lstm", "gru", "none"] = "lstm"
     lstm: Positive = 64
+    layers: Positive = 1
+    layer_norm: bool = False
+    activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
+    initialisation: Literal["uniform", "orthogonal"] = "uniform"
+    module: str = ""
+    module_sha256: str = ""
     normalise_observations: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("kernel", "stride"):
+            given = getattr(self, name)
+            if isinstance(given, tuple) and len(given) != len(self.channels):
+                raise ValueError(
+                    f"network.{name} lists {len(given)} convolutions, but network.channels {len(self.channels)}; give"
+                    " one number, or one for each"
+                )
+        if self.attention % self.heads:
+            raise ValueError(f"network.heads is {self.heads} and must divide network.attention, {self.attention}")
+        defaults = {field.name: field.default for field in msgspec.structs.fields(self)}
+        for name in REPLACED if self.module else ():
+            if getattr(self, name) != defaults[name]:
+                raise ValueError(f"network.module stands in the place of network.{name}; leave one of the two out")
+
+    @property
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Widths of the encoder's layers, the first one first."""
+        return self.encoder if isinstance(self.encoder, tuple) else (self.encoder,)
+
+    @property
+    def convolutions(self) -> tuple[tuple[int, int], ...]:
+        """Kernel and stride of each convolution."""
+        count = len(self.channels)
+        kernels = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * count
+        strides = self.stride if isinstance(self.stride, tuple) else (self.stride,) * count
+        return tuple(zip(kernels, strides, strict=True))
 
     @property
     def memory_width(self) -> int:
@@ -107,27 +170,34 @@ class NetworkConfig(Section, frozen=True):
 
 
 class LossConfig(Section, frozen=True):
-    """The gradient's formula (docs/design.md, mathematics).
+    """The loss (docs/mathematics.md has the formula).
 
     Attributes:
-        discount: gamma of the return, 0 to 1.
-        baseline: `none`; `leave_one_out`: the mean return at the same step of the task's other episodes; or `value`:
-            a learned one, see `value`.
-        pool: whose returns leave-one-out averages: the same agent's (`agent`), or all agents' of its policy (`group`).
-        reduction: what the summed loss is divided by. `mean`: the batch's agent-steps; `sum`: 1; `fixed`: the greatest
-            number of agent-steps that a batch can have; `agent_mean`: every life counts as its own mean;
-            `sequential`: one step per agent, one agent after the other, each by its own mean (lag 0 only).
+        discount: the discount factor gamma of the return.
+        baseline: `none`; `leave_one_out`: the mean return at the same time step of the task's other episodes; or
+            `value`: a learned value function, see the section `value`.
+        pool: whose returns the leave-one-out baseline averages: the same agent's (`agent`), or those of all agents
+            with the same policy (`group`).
+        reduction: what the summed loss is divided by. `mean`: the agent-steps of the batch; `sum`: 1; `fixed`: the
+            greatest number of agent-steps that a batch can have; `agent_mean`: each agent's life is averaged by
+            itself first; `sequential`: one optimiser step per agent in turn, each with its own mean (lag 0 only).
         entropy: weight of the entropy bonus.
-        importance_clip: c of min(rho, c) at lag > 0; None leaves the correction out, so that its worth can be measured.
+        importance_clip: c of the importance ratio min(rho, c) at lag > 0 with one optimiser step per update. `null`
+            leaves the correction out, so that its effect can be measured.
+        surrogate_clip: c of the clipped surrogate min(rho A, clip(rho, 1 - c, 1 + c) A), from the second step on.
+        target_kl: an update takes no further step once the KL divergence of the policy from the one that acted is
+            greater. `null` for no such limit.
         normalise_advantages: divide advantages by their running standard deviation.
     """
 
     discount: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.99
-    baseline: Literal["none", "leave_one_out", "value"] = "leave_one_out"
+    baseline: Literal["none", "leave_one_out", "value"] = "value"
     pool: Literal["agent", "group"] = "agent"
     reduction: Literal["mean", "sum", "fixed", "agent_mean", "sequential"] = "mean"
     entropy: Rate = 0.01
     importance_clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
+    surrogate_clip: Annotated[float, msgspec.Meta(gt=0.0)] = 0.2
+    target_kl: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
     normalise_advantages: bool = True
 
 
@@ -136,13 +206,21 @@ class ValueConfig(Section, frozen=True):
 
     Attributes:
         network: `head`: one more output of the policy's own network; `own`: a second network of the same widths.
-        trace: lambda of the lambda-returns that the value is fitted to: 0 one step, 1 Monte Carlo.
-        steps: fit to returns of so many steps instead; None for lambda-returns.
-        weight: of the value's loss beside the policy's.
-        slow: targets are read from a copy that moves by this share of the way at each update; 1 for no copy.
+        sees: input of a value network of its own: each agent's `own` observation, or the whole `team`: all agents'
+            observations of that time step, who of them acts, and whose value is asked for. Only the learner sees it
+            (centralised training, decentralised execution; Yu et al. 2022). `null` resolves to the team, where there is
+            one and its observations are neither images nor very long.
+        memory: of a value network of its own, as `network.memory`. `null` for the same as the policy's.
+        trace: lambda of the lambda-returns that the value is fitted to: 0 is one-step, 1 is Monte Carlo.
+        steps: n of the n-step returns that the value is fitted to instead; `null` for lambda-returns.
+        weight: weight of the value loss relative to the policy loss.
+        slow: targets come from a target network that moves by this fraction of the difference at each update; 1 uses
+            the network itself.
     """
 
-    network: Literal["head", "own"] = "head"
+    network: Literal["head", "own"] = "own"
+    sees: Literal["own", "team"] | None = None
+    memory: Literal["lstm", "none"] | None = None
     trace: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.95
     steps: Positive | None = None
     weight: Annotated[float, msgspec.Meta(gt=0.0)] = 0.5
@@ -150,43 +228,44 @@ class ValueConfig(Section, frozen=True):
 
 
 class OptimiserConfig(Section, frozen=True):
-    """How the gradient changes the weights.
+    """The optimiser.
 
     Attributes:
-        name: `adam`, `sgd` or `rmsprop`.
-        learning_rate: greater than 0.
-        warm_up: updates over which the learning rate rises from nothing; 0 for none.
-        clip: the gradient is scaled down to this norm, policy by policy; None for never.
-        momentum: of `sgd` and `rmsprop`.
+        name: the algorithm.
+        learning_rate: the learning rate; greater than 0.
+        warm_up: updates over which the learning rate rises linearly from 0; 0 for no warm-up.
+        clip: the greatest norm of the gradient, for each policy by itself; `null` for no clipping.
+        momentum: momentum of `sgd` and `rmsprop`.
     """
 
     name: Literal["adam", "sgd", "rmsprop"] = "adam"
-    learning_rate: Rate = 2e-3
+    learning_rate: Rate = Schedule(kind="linear", start=5e-3, end=5e-4)
     warm_up: Count = 0
     clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
     momentum: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
 
 
 class SharingConfig(Section, frozen=True):
-    """Who shares a policy with whom.
+    """Parameter sharing: which agents have the same policy.
 
     Attributes:
-        mode: `all` one policy; `all_with_id` one policy that sees a one-hot agent id; `groups` a policy per entry of
-            `groups`; `none` a policy per agent.
+        mode: `auto`: a policy for each kind of agent, where agents of a kind have the same spaces; `all`: one policy;
+            `all_with_id`: one policy that also sees a one-hot agent id; `groups`: a policy per entry of `groups`;
+            `none`: a policy per agent.
         groups: policy name to glob pattern of agent names; the first match counts.
     """
 
-    mode: Literal["all", "all_with_id", "groups", "none"] = "all"
+    mode: Literal["auto", "all", "all_with_id", "groups", "none"] = "auto"
     groups: dict[str, str] = {}
 
 
 class LearnerConfig(Section, frozen=True):
-    """How the learner works; changes no bit of the result.
+    """How the learner computes; these settings never change the result.
 
     Attributes:
-        workers: threads that compute gradients, each a task at a time; None for as many as the machine has cores.
-        task_timeout: seconds without a single step after which an actor counts as hanging; also the deadline of a task
-            while no task's duration is known.
+        workers: threads that compute gradients, each for one task at a time. `null` for one per core.
+        task_timeout: seconds without an environment step after which an actor counts as hung; also the deadline of a
+            task while no task's duration is known.
     """
 
     workers: Positive | None = None
@@ -198,9 +277,9 @@ class CheckpointConfig(Section, frozen=True):
 
     Attributes:
         every: updates between checkpoints.
-        keep: how many of the newest stay on disk.
-        archive: every so many checkpoints one stays for ever. `chorus replay` plays on from the one before the update
-            that it is asked for, so this is what it costs: disk against waiting.
+        keep: how many of the newest checkpoints stay on disk.
+        archive: every so many checkpoints, one is kept for good. `chorus replay` starts from the last one before the
+            update that it is asked for: a smaller number costs disk, a greater one waiting.
     """
 
     every: Positive = 50
@@ -209,12 +288,12 @@ class CheckpointConfig(Section, frozen=True):
 
 
 class EvaluateConfig(Section, frozen=True):
-    """Episodes played only to be measured.
+    """Evaluation during training, on episodes that are not trained on.
 
     Attributes:
-        every: updates between evaluations; 0 for none.
-        episodes: fresh episodes per evaluation.
-        greedy: take the likeliest action instead of a sample.
+        every: updates between evaluations; 0 for no evaluation.
+        episodes: new episodes per evaluation.
+        greedy: take the most likely action instead of sampling.
     """
 
     every: Count = 0
@@ -223,11 +302,11 @@ class EvaluateConfig(Section, frozen=True):
 
 
 class AuditConfig(Section, frozen=True):
-    """Tasks that are run a second time on another actor, to see that both come out equal.
+    """Audits: tasks that are run a second time on another actor, to check that both results are equal.
 
     Attributes:
-        share: of the training tasks, 0 to 1; a batch waits for its audits.
-        stop: end the run when two do not.
+        share: fraction of the training tasks that are audited; a batch waits for its audits.
+        stop: end the run when two results differ.
     """
 
     share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
@@ -238,13 +317,14 @@ class Config(Section, frozen=True):
     """All settings of a run.
 
     Attributes:
-        seed: of every random number in the run.
-        updates: after how many the run ends.
-        lag: updates by which collecting runs ahead of the newest weights; 0 is strictly on-policy.
+        seed: seed of every random number in the run.
+        updates: number of updates after which the run ends; 0 for as many as suit the environment's longest episode.
+        lag: how many updates the version that collects a batch may be behind the newest; 0 is strictly on-policy.
         device: where gradients are computed: `cpu`, `cuda` or `cuda:1`.
-        arithmetic: `portable` (equal bits on unlike machines) or `native`.
-        initial_weights: SHA-256 of the weights file that the run starts from; empty for fresh weights.
-        mixed_arithmetic: let actors of unlike arithmetic play together, which makes the run not reproducible.
+        arithmetic: `portable`: the same bits on different machines; `native`: the fastest kernels of this machine.
+        initial_weights: SHA-256 of the weights file that the run starts from; empty for newly drawn weights.
+            `--init-from` sets it.
+        mixed_arithmetic: allow actors whose arithmetic differs; the run is then not reproducible.
     """
 
     environment: EnvironmentConfig = EnvironmentConfig()
@@ -261,7 +341,7 @@ class Config(Section, frozen=True):
     evaluate: EvaluateConfig = EvaluateConfig()
     audit: AuditConfig = AuditConfig()
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
-    updates: Positive = 400
+    updates: Count = 0
     lag: Count = 0
     device: Annotated[str, msgspec.Meta(pattern=r"^(cpu|cuda(:\d+)?)$")] = "cpu"
     arithmetic: Literal["portable", "native"] = "portable"
@@ -276,8 +356,23 @@ class Config(Section, frozen=True):
                 "loss.baseline leave_one_out compares the episodes of a task with one another and needs at least 2, but"
                 " task.episodes is 1; raise task.episodes or set loss.baseline to none"
             )
-        if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value"):
-            raise ValueError("loss.reduction sequential needs lag 0 and a baseline that is not learned")
+        several = self.update.passes > 1 or (self.update.minibatches or 1) > 1
+        if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value" or several):
+            raise ValueError(
+                "loss.reduction sequential needs lag 0, a baseline that is not learned, and one pass in one minibatch"
+            )
+        if self.update.tasks is not None and (self.update.minibatches or 1) > self.update.tasks:
+            raise ValueError(
+                f"update.minibatches is {self.update.minibatches}, but there are only update.tasks {self.update.tasks}"
+                " to divide; lower update.minibatches or raise update.tasks"
+            )
+        if self.network.module and self.value.memory is not None and self.value.sees == "own":
+            raise ValueError("network.module stands in the place of value.memory too; leave one of the two out")
+        if self.value.network == "head" and (self.value.sees == "team" or self.value.memory is not None):
+            raise ValueError(
+                "value.sees team and value.memory are of a value with a network of its own: the policy's network must"
+                " not see the team; set value.network to own"
+            )
         if (self.sharing.mode == "groups") != bool(self.sharing.groups):
             raise ValueError("sharing.groups and sharing.mode: groups belong together; set both or neither")
         for name in self.sharing.groups:
@@ -290,6 +385,13 @@ class Config(Section, frozen=True):
         if self.task.episodes is None:
             raise ConfigError("task.episodes is not resolved; call chorus.common.settings.config.resolve first")
         return self.task.episodes
+
+    @property
+    def minibatches(self) -> int:
+        """Steps per pass of a resolved configuration."""
+        if self.update.minibatches is None:
+            raise ConfigError("update.minibatches is not resolved; call common.settings.config.resolve first")
+        return self.update.minibatches
 
     @property
     def tasks(self) -> int:
@@ -305,25 +407,30 @@ def sections() -> frozenset[str]:
     return frozenset(f.name for f in fields if isinstance(f.type, type) and issubclass(f.type, Section))
 
 
-def check(settings: dict[str, Any]) -> Config:
+def check(settings: dict[str, Any], origin: Mapping[str, str] | None = None) -> Config:
     """The configuration that the settings describe, defaults filled in.
 
+    Args:
+        settings: plain values by section.
+        origin: where each was written (a file and line, an option), by its whole name; complaints say so.
+
     Raises:
-        ConfigError: a key is unknown (the nearest valid one is named), a value has the wrong type or is impossible.
+        ConfigError: a key is unknown (one that is near is named), a value has the wrong type or is impossible.
     """
-    _refuse_unknown(settings, Config, "")
     try:
+        _refuse_unknown(settings, Config, "")
         return msgspec.convert(settings, Config)
     except msgspec.ValidationError as fault:
-        raise ConfigError(explain(str(fault), settings)) from fault
+        raise ConfigError(with_origin(explain(str(fault), settings, Config), origin or {})) from fault
+    except ConfigError as fault:
+        raise ConfigError(with_origin(str(fault), origin or {})) from fault
 
 
 def _refuse_unknown(settings: dict[str, Any], section: type[msgspec.Struct], prefix: str) -> None:
     fields = {field.name: field.type for field in msgspec.structs.fields(section)}
     for key, value in settings.items():
         if key not in fields:
-            near = difflib.get_close_matches(str(key), fields, n=1, cutoff=0.0)
-            raise ConfigError(f"unknown setting {prefix}{key}; the nearest is {prefix}{near[0]}")
+            raise ConfigError(unknown(str(key), prefix, fields, names(Config)))
         kind = fields[key]
         if isinstance(kind, type) and issubclass(kind, Section):
             if not isinstance(value, dict):
@@ -333,10 +440,16 @@ def _refuse_unknown(settings: dict[str, Any], section: type[msgspec.Struct], pre
             refuse_infinite(value, f"{prefix}{key}")
 
 
-def resolve(config: Config, environment: EnvironmentSpec) -> Config:
-    """Fill in what depends on the environment: K and J, and the weights of rewards.
+def resolve(config: Config, environment: EnvironmentSpec, horizon: int | None = None) -> Config:
+    """Fill in what depends on the environment: K, J and the number of updates, and the weights of rewards; and give
+    schedules that take the whole run their length.
 
     They depend on nothing else (never on actors, cores or speed), so that the same configuration means the same run.
+
+    Args:
+        config: as it was given.
+        environment: that it is for.
+        horizon: updates that a run was begun with which is now to be longer: its schedules stay as they were.
 
     Raises:
         ConfigError: a setting does not go with this environment.
@@ -358,13 +471,31 @@ def resolve(config: Config, environment: EnvironmentSpec) -> Config:
     }
     given = {"individual": config.reward.individual, "team": config.reward.team}
     weights = {name: parts[name] / sum(parts.values()) if given[name] is None else given[name] for name in parts}
-    episodes = config.task.episodes or max(2, round(ROWS_PER_FORWARD_PASS / len(environment.agents)))
-    return msgspec.structs.replace(
+    agents, longest = len(environment.agents), environment.max_steps
+    episodes = config.task.episodes or defaults.episodes(agents, longest)
+    tasks = config.update.tasks or max(defaults.TASKS, config.update.minibatches or 1)
+    minibatches = config.update.minibatches or defaults.minibatches(config.update.passes, tasks)
+    sees = config.value.sees or ("team" if _team_can_be_seen(config, environment) else "own")
+    updates = config.updates or defaults.updates(episodes * tasks, longest)
+    replace, horizon = msgspec.structs.replace, horizon or updates
+    return replace(
         config,
-        reward=msgspec.structs.replace(config.reward, **weights),
-        task=TaskConfig(episodes=episodes),
-        update=UpdateConfig(tasks=config.update.tasks or 4),
+        reward=replace(config.reward, **{name: spread_over(weight, horizon) for name, weight in weights.items()}),
+        task=replace(config.task, episodes=episodes),
+        update=replace(config.update, tasks=tasks, minibatches=minibatches),
+        value=replace(config.value, sees=sees),
+        loss=replace(config.loss, entropy=spread_over(config.loss.entropy, horizon)),
+        optimiser=replace(config.optimiser, learning_rate=spread_over(config.optimiser.learning_rate, horizon)),
+        updates=updates,
     )
+
+
+def _team_can_be_seen(config: Config, environment: EnvironmentSpec) -> bool:
+    """Whether a value with a network of its own can be shown all observations of a step at once."""
+    shapes = [agent.observation_shape for agent in environment.agents]
+    size = sum(agent.observation_size for agent in environment.agents)
+    flat = len(shapes) > 1 and all(len(shape) < 3 for shape in shapes) and size <= defaults.LARGEST_TEAM_VIEW
+    return config.value.network == "own" and flat
 
 
 def to_dict(config: Config) -> dict[str, Any]:

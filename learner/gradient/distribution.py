@@ -37,11 +37,13 @@ def categorical(logits: Tensor, actions: Tensor, choices: tuple[int, ...]) -> tu
 def squashed_gaussian(
     means: Tensor, log_std: Tensor, actions: Tensor, bounds: tuple[tuple[float, float], ...]
 ) -> tuple[Tensor, Tensor]:
-    """Log-probability of squashed Gaussian actions, and the entropy of the Gaussian before the squash.
+    """Log-probability of squashed Gaussian actions, and an estimate of their entropy.
 
     `log p = log N(x; mean, std) - log(1 - tanh(x)^2) - log((high - low) / 2)` per component, with
     `log(1 - tanh(x)^2) = 2 (log 2 - |x| - softplus(-2 |x|))`, which stays finite where tanh(x) rounds to 1. The entropy
-    of the squashed action has no closed form; its Gaussian's is used as the bonus.
+    of the squashed action has no closed form: it is the Gaussian's, and the mean of the slope's logarithm, of which the
+    action taken is one sample, written as `x = mean + std z` so that its gradient is the entropy's own (the noise `z`
+    is held). The Gaussian's alone would reward a spread that drives every action to a bound.
 
     Args:
         means: `[step, component]`.
@@ -52,11 +54,17 @@ def squashed_gaussian(
     Returns:
         two `[step]`.
     """
-    half_widths = actions.new_tensor([(high - low) / 2.0 for low, high in bounds], dtype=torch.float64)
+    half_widths = actions.new_tensor([(high - low) / 2.0 for low, high in bounds], dtype=torch.float64).log()
     spread, exact = log_std.double(), actions.double()
-    density = -0.5 * ((exact - means.double()) * torch.exp(-spread)).square() - spread - 0.5 * log(2.0 * pi)
-    size = exact.abs()
-    slope = 2.0 * (log(2.0) - size - softplus(-2.0 * size, threshold=1e9)) + half_widths.log()
-    log_probability = (density - slope).sum(dim=1).to(means.dtype)
-    entropy = (log_std + 0.5 * log(2.0 * pi) + 0.5).sum().expand(len(means))
-    return log_probability, entropy
+    noise = (exact - means.double()) * torch.exp(-spread)
+    density = -0.5 * noise.square() - spread - 0.5 * log(2.0 * pi)
+    log_probability = (density - _log_slope(exact) - half_widths).sum(dim=1).to(means.dtype)
+    drawn = means.double() + torch.exp(spread) * noise.detach()
+    entropy = (spread + 0.5 * log(2.0 * pi) + 0.5 + _log_slope(drawn) + half_widths).sum(dim=1)
+    return log_probability, entropy.to(means.dtype)
+
+
+def _log_slope(actions: Tensor) -> Tensor:
+    """`log(1 - tanh(x)^2)`."""
+    size = actions.abs()
+    return 2.0 * (log(2.0) - size - softplus(-2.0 * size, threshold=1e9))

@@ -22,8 +22,8 @@ class Lives:
     """The steps of a task in packed order: first the first step of every life, longest life first, then the second, …
 
     Attributes:
-        steps: `[step]`, the position of each step in the flattened `[time, row]` array, or, for the last look of a life
-            that was cut off, `time * rows +` its number among those looks; None for the flattened array as it is.
+        steps: `[step]`, the position of each step in the flattened `[time, row]` array; None for the flattened array as
+            it is.
         sizes: `[rank]`, how many lives have a step of that rank (`batch_sizes` of a packed sequence).
         lengths: `[life]`, steps of each life, longest first.
     """
@@ -43,30 +43,17 @@ class Lives:
         return np.concatenate([np.arange(size) for size in self.sizes])
 
 
-def pack(acted: BoolArray, ended: BoolArray, looks: BoolArray | None = None) -> Lives:
+def pack(acted: BoolArray, ended: BoolArray) -> Lives:
     """Find the lives of a task.
 
     Args:
         acted: bool `[time, row]`, where somebody acted.
         ended: bool `[time, row]`, where a life ended at the end of the step.
-        looks: bool `[time, row]`, where a life is followed by one more step that is seen but not acted at; None for
-            nowhere.
     """
     time, rows = acted.shape
-    if looks is None or not looks.any():
-        if acted.all() and not ended[:-1].any():
-            return Lives(None, np.full(time, rows), np.full(rows, time))
-        return _pack(acted, ended, np.arange(time * rows).reshape(time, rows))
-    doubled = np.stack([acted, looks], axis=1).reshape(2 * time, rows)  # a step, then the look that may follow it
-    ends = np.stack([np.zeros_like(ended), ended], axis=1).reshape(2 * time, rows)
-    numbers = np.empty((time, 2, rows), np.intp)
-    numbers[:, 0] = np.arange(time * rows).reshape(time, rows)
-    numbers[:, 1] = time * rows + np.cumsum(looks).reshape(time, rows) - 1
-    return _pack(doubled, ends, numbers.reshape(2 * time, rows))
-
-
-def _pack(acted: BoolArray, ended: BoolArray, numbers: Indices) -> Lives:
-    time = len(acted)
+    if acted.all() and not ended[:-1].any():
+        return Lives(None, np.full(time, rows), np.full(rows, time))
+    numbers = np.arange(time * rows).reshape(time, rows)
     ended_before = np.zeros_like(numbers)
     np.cumsum(ended[:-1], axis=0, out=ended_before[1:])
     row, step = np.nonzero(acted.T)
@@ -80,3 +67,12 @@ def _pack(acted: BoolArray, ended: BoolArray, numbers: Indices) -> Lives:
     place[order] = np.arange(len(order))
     packed = np.lexsort((place[life], rank))
     return Lives(numbers[step, row][packed], np.bincount(rank), lengths[order])
+
+
+def earlier_steps(sizes: Indices) -> Indices:
+    """For every step but the lives' first, the packed place of the same life's step before."""
+    begins = np.cumsum(sizes) - sizes
+    own = np.arange(int(sizes[0]), int(sizes.sum()))
+    rank = np.repeat(np.arange(1, len(sizes)), sizes[1:])
+    places: Indices = own - begins[rank] + begins[rank - 1]
+    return places

@@ -3,32 +3,56 @@ read the same tensors (`common/policy/layout.py` names them) and compute the sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from chorus.common.policy.layout import KERNEL, STRIDE, layout
+from chorus.common.policy import trunk
+from chorus.common.policy.layout import layout, value_trunk
 from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.trunk import MODULE, STRUCTURE, Seen
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import Config
+from chorus.common.settings.config import Config, NetworkConfig
 from chorus.common.tasks.seeding import Draw, stream
+from chorus.learner.gradient import own_module
+from chorus.learner.gradient.initialisation import begin
+from chorus.learner.gradient.layer import linear
 from chorus.learner.gradient.lives import Lives
-from chorus.learner.gradient.recurrence import packed_lstm
+from chorus.learner.gradient.trunk import Trunk
 
 
 def initialise(spec: PolicySpec, number: int, config: Config, seed: int) -> Tensors:
     """Fresh tensors, named `spec.name/...`; `number` is the policy's place among the run's."""
     draws = stream(seed, Draw.INITIALISATION, index=number)
     tensors: Tensors = {}
-    for name, draw in layout(spec, config).items():
-        values = draws.uniform(-draw.bound, draw.bound, draw.shape)
-        if draw.constant is not None:
-            values = np.full(draw.shape, draw.constant)
-        tensors[f"{spec.name}/{name}"] = values.astype(np.float32)
-    return tensors
+    for name, tensor in structure(spec, config).items():
+        if not tensor.given:
+            tensors[f"{spec.name}/{name}"] = begin(tensor, draws)
+    for prefix in _own_trunks(spec, config):
+        given = own_module.begin(spec.seen, spec.network, int(draws.integers(2**63)))
+        tensors |= {f"{spec.name}/{prefix}{MODULE}.{name}": value for name, value in given.items()}
+    return tensors | _carried(spec)
+
+
+def structure(spec: PolicySpec, config: Config) -> dict[str, trunk.Draw]:
+    """The policy's trainable tensors by name, those of a network of one's own among them."""
+    return layout(spec, config, own_module.shapes(spec.seen, spec.network))
+
+
+def _own_trunks(spec: PolicySpec, config: Config) -> list[str]:
+    """Prefixes of the trunks that are networks of one's own."""
+    value = config.loss.baseline == "value" and config.value.network == "own" and config.value.sees == "own"
+    return ["", *(["value."] if value else [])] if spec.network.module else []
+
+
+def _carried(spec: PolicySpec) -> Tensors:
+    """What a version carries beside weights and statistics: what actors run in the place of a network of one's own."""
+    if not spec.network.module:
+        return {}
+    return {f"{spec.name}/{STRUCTURE}": own_module.structure(spec.seen, spec.network)}
 
 
 @dataclass(frozen=True)
@@ -55,84 +79,58 @@ class Network:
     spec: PolicySpec
     flat: Tensor
     parameters: dict[str, Tensor]
-    zero_bias: Tensor
+    value: tuple[Seen, NetworkConfig] | None
+    """What a value's own trunk reads, and how it is built; None if it has none."""
 
     @staticmethod
     def load(spec: PolicySpec, config: Config, tensors: Tensors, device: torch.device) -> Network:
         """The network of the policy whose tensors are named `spec.name/...`."""
-        shapes = {name: draw.shape for name, draw in layout(spec, config).items()}
+        shapes = {name: tensor.shape for name, tensor in structure(spec, config).items()}
         flat = np.concatenate([np.asarray(tensors[f"{spec.name}/{name}"]).ravel() for name in shapes])
-        return Network.of(spec, shapes, torch.from_numpy(flat).to(device), 4 * config.network.memory_width)
+        own = config.loss.baseline == "value" and config.value.network == "own"
+        value = value_trunk(spec, config) if own else None
+        return Network.of(spec, shapes, torch.from_numpy(flat).to(device), value)
 
     @staticmethod
-    def of(spec: PolicySpec, shapes: dict[str, tuple[int, ...]], flat: Tensor, gates: int) -> Network:
+    def of(
+        spec: PolicySpec,
+        shapes: dict[str, tuple[int, ...]],
+        flat: Tensor,
+        value: tuple[Seen, NetworkConfig] | None,
+    ) -> Network:
         """A network whose parameters are views of `flat`, in the order of `shapes`."""
         parameters = {}
         start = 0
         for name, shape in shapes.items():
             parameters[name] = flat[start : start + prod(shape)].view(shape).requires_grad_()
             start += prod(shape)
-        return Network(spec, flat, parameters, flat.new_zeros(gates))
+        return Network(spec, flat, parameters, value)
 
     def with_flat(self, flat: Tensor) -> Network:
         """The same network with other parameters."""
         shapes = {name: tuple(value.shape) for name, value in self.parameters.items()}
-        return replace(Network.of(self.spec, shapes, flat, len(self.zero_bias)), zero_bias=self.zero_bias)
+        return Network.of(self.spec, shapes, flat, self.value)
 
     def tensors(self) -> Tensors:
-        """The parameters as NumPy copies, by their names in a policy version."""
-        return {
+        """The parameters as NumPy copies, and whatever else a version carries for the network, by their names in it."""
+        own = {
             f"{self.spec.name}/{name}": value.detach().cpu().numpy().copy() for name, value in self.parameters.items()
         }
+        return own | _carried(self.spec)
 
-    def forward(self, inputs: Tensor, lives: Lives) -> Outputs:
-        """What the network says of inputs `[step, input]` in the packed order of `lives`."""
-        hidden = self._trunk("", inputs, lives)
-        policy = self._linear("head", hidden)
+    def forward(self, inputs: Tensor, lives: Lives, seen: Tensor | None = None) -> Outputs:
+        """What the network says of inputs `[step, input]` in the packed order of `lives`; `seen` is what the value's
+        own network is shown instead, if it sees the team."""
+        hidden = Trunk.of(self.parameters, "", self.spec.seen, self.spec.network).outputs(inputs, lives)
+        policy = linear(self.parameters, "head", hidden)
         if "value.head.weight" not in self.parameters:
             return Outputs(policy, None)
-        if "value.encoder.weight" in self.parameters:
-            hidden = self._trunk("value.", inputs, lives)
-        return Outputs(policy, self._linear("value.head", hidden)[:, 0])
+        if self.value is not None:
+            shown = inputs if seen is None else seen
+            hidden = Trunk.of(self.parameters, "value.", *self.value).outputs(shown, lives)
+        return Outputs(policy, linear(self.parameters, "value.head", hidden)[:, 0])
 
     def gradient(self, loss: Tensor) -> Tensor:
         """The gradient of a loss as one flat vector, laid out as `flat`."""
         parts = torch.autograd.grad(loss, list(self.parameters.values()), materialize_grads=True)
         return torch.cat([part.reshape(-1) for part in parts])
-
-    def _linear(self, name: str, inputs: Tensor) -> Tensor:
-        return torch.addmm(self.parameters[f"{name}.bias"], inputs, self.parameters[f"{name}.weight"].t())
-
-    def _trunk(self, prefix: str, inputs: Tensor, lives: Lives) -> Tensor:
-        own = self.parameters
-        if f"{prefix}convolution0.weight" in own:
-            inputs = self._see(prefix, inputs)
-        encoded = torch.relu_(self._linear(f"{prefix}encoder", inputs))
-        if f"{prefix}memory.weight" in own:
-            return torch.relu(self._linear(f"{prefix}memory", encoded))
-        recurrent = own[f"{prefix}lstm.weight_hh"]
-        if not encoded.is_cuda and lives.sizes[0] != lives.sizes[-1]:
-            return packed_lstm(
-                encoded, own[f"{prefix}lstm.weight_ih"], recurrent, own[f"{prefix}lstm.bias"], lives.sizes
-            )
-        start = encoded.new_zeros(1, len(lives.lengths), recurrent.shape[1])
-        weights = [own[f"{prefix}lstm.weight_ih"], recurrent, own[f"{prefix}lstm.bias"], self.zero_bias]
-        hidden, _, _ = torch.lstm(
-            encoded, torch.from_numpy(lives.sizes), (start, start), weights, True, 1, 0.0, True, False
-        )
-        return hidden
-
-    def _see(self, prefix: str, inputs: Tensor) -> Tensor:
-        """The convolutions; whatever follows the picture in the input is passed on."""
-        height, width, channels = self.spec.agent.observation_shape
-        size = self.spec.agent.observation_size
-        pictures = inputs[:, :size].reshape(-1, height, width, channels).permute(0, 3, 1, 2)
-        number = 0
-        while f"{prefix}convolution{number}.weight" in self.parameters:
-            weight = self.parameters[f"{prefix}convolution{number}.weight"]
-            kernels = weight.view(len(weight), KERNEL, KERNEL, -1).permute(0, 3, 1, 2)
-            bias = self.parameters[f"{prefix}convolution{number}.bias"]
-            pictures = torch.relu(torch.nn.functional.conv2d(pictures, kernels, bias, STRIDE, 1))
-            number += 1
-        seen = pictures.permute(0, 2, 3, 1).reshape(len(inputs), -1)
-        return torch.cat([seen, inputs[:, size:]], dim=1)

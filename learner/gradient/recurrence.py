@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from chorus.learner.gradient.lives import Indices
+from chorus.learner.gradient.lives import Indices, earlier_steps
 
 
 def packed_lstm(inputs: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, sizes: Indices) -> Tensor:
@@ -78,7 +78,7 @@ class _Lstm(torch.autograd.Function):
         inputs, weight_ih, weight_hh, gates, hidden, cell, squashed = saved
         sizes: Indices = context.sizes
         width, first = weight_hh.shape[1], int(sizes[0])
-        earlier = torch.from_numpy(_earlier(sizes)).to(inputs.device)
+        earlier = torch.from_numpy(earlier_steps(sizes)).to(inputs.device)
         earlier_hidden, earlier_cell = hidden.index_select(0, earlier), cell.index_select(0, earlier)
         i, f, g, o = torch.split(gates, width, dim=1)
         # What each gate's gradient is of dc, or of dh for o; the loop below multiplies by them.
@@ -114,12 +114,3 @@ class _Lstm(torch.autograd.Function):
             slopes.sum(dim=0),
             None,
         )
-
-
-def _earlier(sizes: Indices) -> Indices:
-    """For every step but the lives' first, the packed place of the same life's step before."""
-    begins = np.cumsum(sizes) - sizes
-    own = np.arange(int(sizes[0]), int(sizes.sum()))
-    rank = np.repeat(np.arange(1, len(sizes)), sizes[1:])
-    places: Indices = own - begins[rank] + begins[rank - 1]
-    return places

@@ -12,8 +12,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.common.policy.layout import is_picture
 from chorus.common.policy.sharing import PolicySpec
+from chorus.common.policy.trunk import is_picture, is_set
 from chorus.common.policy.weights import Tensors
 from chorus.common.settings.config import Config
 
@@ -31,8 +31,8 @@ class Statistics:
 
     Attributes:
         advantage: `[2]`, weight and weighted sum of mean squared advantages, older batches fading.
-        credit: `[6]`, weight and weighted sums of the other means of `return_sums`, older batches fading; a learned
-            value predicts returns in their terms (van Hasselt et al. 2016; Yu et al. 2022).
+        credit: `[3]`, weight and weighted sums of the means of returns and of their squares, older batches fading; a
+            learned value predicts returns in their terms (van Hasselt et al. 2016; Yu et al. 2022).
         reward: `[3]`, count, sum and sum of squares of mixed rewards.
         observation: `[1 + 2 * size]`, count, sums and sums of squares; None if observations are not normalised.
     """
@@ -45,9 +45,10 @@ class Statistics:
     @staticmethod
     def fresh(spec: PolicySpec, config: Config) -> Statistics:
         """Before anything was seen."""
-        normalised = config.network.normalise_observations and not is_picture(spec, config.network)
+        shape, network = spec.agent.observation_shape, spec.network
+        normalised = network.normalise_observations and not is_picture(shape, network) and not is_set(shape, network)
         size = spec.agent.observation_size
-        return Statistics(np.zeros(2), np.zeros(6), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
+        return Statistics(np.zeros(2), np.zeros(3), np.zeros(3), np.zeros(1 + 2 * size) if normalised else None)
 
     @staticmethod
     def read(spec: PolicySpec, config: Config, tensors: Tensors) -> Statistics:
@@ -97,20 +98,12 @@ class Statistics:
         return _guarded(sqrt(total / weight))
 
     def value_terms(self) -> tuple[float, float]:
-        """Mean and deviation of returns: a learned value is `mean + deviation * output`.
-
-        Of returns that do not end at a limit of time, that is: what lies beyond it is taken to be the mean itself,
-        `m = E[known] + E[beyond] m`. Taken from the value instead, it would move with the terms that it is told in, and
-        the value would chase its own shadow at the start of a run; left out, the value would begin far off.
-        """
-        weight = self.credit[0]
+        """Mean and deviation of returns: a learned value is `mean + deviation * output`."""
+        weight, total, squares = self.credit
         if weight == 0.0:
             return 0.0, 1.0
-        known, beyond, known_square, product, beyond_square = self.credit[1:] / weight
-        mean = known / (1.0 - beyond) if beyond < 1.0 else known  # 1: without a discount it has no bound
-        tail = mean if beyond < 1.0 else 0.0
-        square = known_square + 2.0 * tail * product + tail * tail * beyond_square
-        return mean, _guarded(sqrt(max(0.0, square - mean * mean)))
+        mean = total / weight
+        return mean, _guarded(sqrt(max(0.0, squares / weight - mean * mean)))
 
     def reward_scale(self, config: Config) -> float:
         """What rewards are divided by."""
@@ -118,6 +111,11 @@ class Statistics:
         if config.reward.scale == "none" or count == 0.0:
             return 1.0
         return _guarded(sqrt(max(0.0, squares / count - (total / count) ** 2)))
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody has acted by this policy yet, so that nothing is known of the size of its rewards."""
+        return bool(self.credit[0] == 0.0)
 
     def after(self, sums: StatisticSums) -> Statistics:
         """After one more batch."""
@@ -141,6 +139,11 @@ class StatisticSums:
     reward: Sums
     observation: Sums | None
 
+    @staticmethod
+    def nothing(reward: Sums) -> StatisticSums:
+        """Of a task in which nobody acted by the policy; its agents may have been given rewards all the same."""
+        return StatisticSums(0, 0.0, np.zeros(3), reward, None)
+
     def __add__(self, other: StatisticSums) -> StatisticSums:
         observation = self.observation
         if observation is None or other.observation is None:  # nobody acted in the one or the other
@@ -160,13 +163,6 @@ def power_sums(values: NDArray[np.floating]) -> Sums:
     """`[3]`: count, sum and sum of squares of some numbers."""
     exact = values.astype(np.float64).ravel()
     return np.array([len(exact), exact.sum(), np.square(exact).sum()])
-
-
-def return_sums(known: NDArray[np.floating], beyond: NDArray[np.floating]) -> Sums:
-    """`[6]`: count and sums of k, b, k², k b and b², of the `known` part of returns and the weight of what lies
-    `beyond` a limit of time."""
-    k, b = known.astype(np.float64).ravel(), beyond.astype(np.float64).ravel()
-    return np.array([len(k), k.sum(), b.sum(), np.square(k).sum(), (k * b).sum(), np.square(b).sum()])
 
 
 def observation_sums(rows: NDArray[np.floating]) -> Sums:

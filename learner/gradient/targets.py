@@ -1,8 +1,7 @@
 """What a learned value is fitted to: lambda-returns and n-step returns of one policy's rows, in float64 NumPy.
 
-Both bootstrap inside a life only. Where a life ends in the environment's own terms, what follows is known: nothing for
-the individual part, and the team part that the rest of the episode really brought. Where it was cut off by a limit of
-time, the value of what the agent saw last stands in.
+Both bootstrap inside a life only. Where a life ends, what follows is known: nothing for the individual part, and the
+team part that the rest of the episode really brought.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.process.fingerprint import Fingerprint, chorus_version
 from chorus.common.settings import config as configuration
+from chorus.common.transport.address import cannot_listen
 from chorus.common.transport.channel import HEALTH, SERVER_OPTIONS, SERVICE, to_actor_bytes
 from chorus.common.transport.credentials import Credentials, refuse_clear_text
 from chorus.learner.coordinator import Coordinator
@@ -75,7 +76,7 @@ class Server:
         """Listen at HOST:PORT (port 0: any that is free); return the port.
 
         Raises:
-            OSError: the address cannot be had.
+            ConnectionFault: the address cannot be had.
             ConfigError: it is beyond this machine and there is no TLS, or a certificate cannot be read.
         """
         refuse_clear_text(address, self._credentials.serves_tls, self._credentials)
@@ -86,7 +87,7 @@ class Server:
             else:
                 port = self._server.add_secure_port(address, tls)
         except RuntimeError as fault:
-            raise OSError(f"cannot listen at {address}: {fault}") from fault
+            raise cannot_listen("actors", address, "--listen", fault) from fault
         await self._server.start()
         return port
 

@@ -9,7 +9,7 @@ from typing import Any
 from chorus.common.monitoring.metrics import LearnerMetrics
 from chorus.common.tasks.task import Purpose, Task
 from chorus.learner.storage.checkpoint import Counters
-from chorus.learner.update.training import UpdateReport
+from chorus.learner.update.report import UpdateReport
 
 
 def row(
@@ -45,6 +45,9 @@ def row(
         "entropy": report.entropy,
         "explained_variance": report.explained_variance,
         "policy_disagreement": report.disagreement,
+        "passes": report.passes,
+        "kl": report.kl,
+        "surrogate_clipped": report.surrogate_clipped,
         "importance_ratio_mean": report.ratio_mean,
         "importance_ratio_max": report.ratio_max,
         "learning_rate": report.learning_rate,
@@ -90,6 +93,9 @@ def export(report: UpdateReport, evaluation: float | None, metrics: LearnerMetri
     metrics.entropy.set(report.entropy)
     metrics.explained_variance.set(report.explained_variance)
     metrics.disagreement.set(report.disagreement)
+    metrics.passes.set(report.passes)
+    metrics.kl.set(report.kl)
+    metrics.surrogate_clipped.set(report.surrogate_clipped)
     metrics.ratio_mean.set(report.ratio_mean)
     metrics.ratio_max.set(report.ratio_max)
     metrics.learning_rate.set(report.learning_rate)

@@ -21,16 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from chorus.common.environments.description import encode
 from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.errors import ConfigError, RunFolderError
 from chorus.common.policy.weights import PolicyVersion
-from chorus.common.process.fingerprint import Fingerprint, first_difference
+from chorus.common.process.fingerprint import Fingerprint, chorus_version, first_difference
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
-from chorus.common.settings.plain import differences, read
+from chorus.common.settings.plain import differences, place, read, text, unlike
 from chorus.learner.storage.checkpoint import write_aside
 
 COLUMNS = (
@@ -53,12 +52,34 @@ COLUMNS = (
     "entropy",
     "explained_variance",
     "policy_disagreement",
+    "passes",
+    "kl",
+    "surrogate_clipped",
     "importance_ratio_mean",
     "importance_ratio_max",
     "learning_rate",
     "batch_seconds",
     "step_seconds",
 )
+
+
+FIXED = (
+    "environment.",
+    "sharing.",
+    "network.",
+    "task.",
+    "update.",
+    "seed:",
+    "lag:",
+    "arithmetic:",
+    "mixed_arithmetic:",
+    "initial_weights:",
+    "optimiser.name:",
+    "loss.baseline:",
+    "value.network:",
+    "value.slow:",
+)
+"""How settings begin that are the run itself: what is played, by whom, how much of it, what state is kept for it."""
 
 
 class RunFolder:
@@ -85,6 +106,7 @@ class RunFolder:
                 f"{path}: another learner is at work on this run; stop it or choose another --out"
             ) from fault
         self.irreproducible: list[str] = []
+        self._changed: dict[str, tuple[Any, Any]] = {}
         self._about: dict[str, Any] = {}
         self._config: Config | None = None
         self._metrics: io.BufferedWriter | None = None
@@ -99,8 +121,14 @@ class RunFolder:
 
     # -- what run it is
 
-    def begin(self, config: Config, fingerprint: Fingerprint) -> str:
+    def begin(self, config: Config, fingerprint: Fingerprint, resuming: bool = False) -> str:
         """Write `config.yaml` into an empty folder, or see that the run in it is this one; return the run's id.
+
+        Args:
+            config: resolved.
+            fingerprint: this process's.
+            resuming: there must be a run, and settings of it that differ may be other from now on; `note_changes`
+                writes down from which update.
 
         Raises:
             ConfigError: another configuration or arithmetic is at work there; says what differs.
@@ -108,7 +136,9 @@ class RunFolder:
         """
         path = self.path / "config.yaml"
         if path.exists():
-            return self._continue(path, config, fingerprint)
+            return self._continue(path, config, fingerprint, resuming)
+        if resuming:
+            raise RunFolderError(f"{self.path}: there is no config.yaml in it; is it a run folder?")
         entries = {entry.name for entry in self.path.iterdir() if entry.suffix != ".part"}  # those a crash left behind
         strangers = entries - {"lock", "checkpoints", "log.jsonl"}
         if strangers or any(self.checkpoints.iterdir()):
@@ -116,8 +146,19 @@ class RunFolder:
             raise RunFolderError(f"{self.path} holds no config.yaml, but {found}; choose an empty --out")
         run = secrets.token_hex(4)
         reasons = ["unlike arithmetic is allowed (mixed_arithmetic)"] if config.mixed_arithmetic else []
-        self._write_config(path, config, {"id": run, "fingerprint": fingerprint, "not_reproducible": reasons})
+        self._write_config(
+            path,
+            config,
+            {"id": run, "horizon": config.updates, "fingerprint": fingerprint, "not_reproducible": reasons},
+        )
         return run
+
+    def begun_with(self) -> int | None:
+        """The updates that the schedules of the run in this folder are for; None if there is no run yet."""
+        if not (self.path / "config.yaml").exists():
+            return None
+        about = read_about(self.path)
+        return int(about.get("horizon", read_config(self.path).updates))
 
     def mark_irreproducible(self, reason: str) -> None:
         """Note in `config.yaml` why this run cannot be reproduced."""
@@ -126,30 +167,60 @@ class RunFolder:
         reasons = [*self.irreproducible, reason]
         self._write_config(self.path / "config.yaml", self._config, {**self._about, "not_reproducible": reasons})
 
-    def _continue(self, path: Path, config: Config, fingerprint: Fingerprint) -> str:
+    def _continue(self, path: Path, config: Config, fingerprint: Fingerprint, resuming: bool) -> str:
         about = read_about(self.path)
         before = read_config(self.path)
         wanted = msgspec.structs.replace(config, updates=before.updates)
         changed = differences(configuration.to_dict(before), configuration.to_dict(wanted))
-        if changed:
+        if changed and not resuming:
             raise ConfigError(
                 f"{self.path} holds another run; settings that differ (there, here): {'; '.join(changed)}."
-                " Use the run's own settings to resume it, or choose another --out"
+                " Use the run's own settings to resume it, or choose another --out;"
+                f" `chorus resume {self.path} --set …` goes on with other ones"
+            )
+        fixed = [change for change in changed if change.startswith(FIXED)]
+        if fixed:
+            raise ConfigError(
+                f"{self.path}: this cannot be changed within a run (there, here): {'; '.join(fixed)}; begin a new run"
+                f" with it, from these weights by --init-from {self.path} if they fit"
             )
         if config.updates < before.updates:
             raise ConfigError(
                 f"{self.path} is a run of {before.updates} updates; updates may grow, not shrink to {config.updates}"
             )
-        difference = first_difference(about["fingerprint"], fingerprint)
-        if difference and not config.mixed_arithmetic:
-            raise ConfigError(
-                f"{self.path} was begun with other arithmetic: {difference}; resume it on a like machine,"
-                " or allow --mixed-arithmetic from the start"
-            )
-        if config.updates > before.updates:
-            self._write_config(path, config, about)
+        self._refuse_unlike(about["fingerprint"], fingerprint, config)
         self._know(config, about)
+        self._changed = unlike(configuration.to_dict(before), configuration.to_dict(wanted))
+        if config.updates > before.updates and not changed:
+            self._write_config(path, config, about)
         return str(about["id"])
+
+    def _refuse_unlike(self, run: Fingerprint, here: Fingerprint, config: Config) -> None:
+        """See that this process's arithmetic is the run's.
+
+        Raises:
+            ConfigError: it is not; says whether another version of Chorus or another machine is the reason.
+        """
+        if config.mixed_arithmetic or not (difference := first_difference(run, here)):
+            return
+        if run.get("chorus") != here.get("chorus"):
+            raise ConfigError(
+                f"{self.path} is a run of Chorus {run.get('chorus', 'without a version')}, and this is Chorus"
+                f" {here.get('chorus')}, whose bits may differ; go on with that version, or begin a new run from these"
+                f" weights by --init-from {self.path}"
+            )
+        raise ConfigError(
+            f"{self.path} was begun with other arithmetic: {difference}; resume it on a like machine,"
+            " or allow --mixed-arithmetic from the start"
+        )
+
+    def note_changes(self, update: int) -> None:
+        """Write down which settings are other ones from this update on, if any are."""
+        if self._config is not None and self._changed:
+            settings = {name: list(values) for name, values in self._changed.items()}
+            changes = [*self._about.get("changes", []), {"from_update": update, "settings": settings}]
+            self._write_config(self.path / "config.yaml", self._config, {**self._about, "changes": changes})
+            self._changed = {}
 
     def _know(self, config: Config, about: dict[str, Any]) -> None:
         self._config, self._about = config, about
@@ -157,8 +228,7 @@ class RunFolder:
 
     def _write_config(self, path: Path, config: Config, about: dict[str, Any]) -> None:
         self._know(config, about)
-        text = yaml.safe_dump({"run": about, **configuration.to_dict(config)}, sort_keys=False)
-        write_aside(path, text.encode())
+        write_aside(path, text({"run": about, **configuration.to_dict(config)}).encode())
 
     def refuse_if_trained(self) -> None:
         """See that a run without checkpoints never got anywhere, so that a fresh start destroys nothing.
@@ -227,20 +297,49 @@ def read_config(run: Path) -> Config:
     """The resolved configuration of the run in a folder.
 
     Raises:
-        ConfigError: there is none, or it cannot be read.
+        RunFolderError: there is none.
+        ConfigError: it cannot be read.
     """
-    settings = read(run / "config.yaml")
-    settings.pop("run", None)
-    return configuration.check(settings)
+    settings = _read(run)
+    about = settings.pop("run", None)
+    try:
+        return configuration.check(settings)
+    except ConfigError as fault:
+        begun = about.get("fingerprint", {}).get("chorus") if isinstance(about, dict) else None
+        by = f", written by Chorus {begun}; this is Chorus {chorus_version()}" if begun != chorus_version() else ""
+        raise ConfigError(f"{run / 'config.yaml'}{by}: {fault}") from fault
 
 
 def read_about(run: Path) -> dict[str, Any]:
-    """The run's id and fingerprint.
+    """The run's id and fingerprint, and what was changed in mid-run.
 
     Raises:
-        ConfigError: `config.yaml` is missing or says nothing of them.
+        RunFolderError: `config.yaml` is missing.
+        ConfigError: it says nothing of them.
     """
-    about = read(run / "config.yaml").get("run")
+    about = _read(run).get("run")
     if not isinstance(about, dict) or not {"id", "fingerprint"} <= about.keys():
         raise ConfigError(f"{run / 'config.yaml'} names no run; it is not one that chorus wrote")
     return about
+
+
+def read_history(run: Path) -> list[tuple[int, Config]]:
+    """The configurations that the updates of a run were made by, each with the first of its updates, oldest first.
+
+    Raises:
+        ConfigError: `config.yaml` cannot be read.
+    """
+    settings = configuration.to_dict(read_config(run))
+    history = []
+    for change in reversed(read_about(run).get("changes", [])):
+        history.append((int(change["from_update"]), configuration.check(settings)))
+        for name, (before, _) in change["settings"].items():
+            place(settings, name, before)
+    return [(0, configuration.check(settings)), *reversed(history)]
+
+
+def _read(run: Path) -> dict[str, Any]:
+    path = run / "config.yaml"
+    if not path.exists():
+        raise RunFolderError(f"{run}: there is no {path.name} in it; is it a run folder?")
+    return read(path)

@@ -43,21 +43,21 @@ def fresh(config: OptimiserConfig, parameters: Tensor) -> State:
         "rmsprop": ("second_moment", "momentum"),
         "sgd": ("momentum",),
     }[config.name]
-    return {name: torch.zeros_like(parameters) for name in names}
+    return {name: torch.zeros_like(parameters) for name in names} | {"steps": torch.zeros(1, dtype=torch.float64)}
 
 
-def step(config: OptimiserConfig, parameters: Tensor, gradient: Tensor, state: State, number: int, rate: float) -> None:
+def step(config: OptimiserConfig, parameters: Tensor, gradient: Tensor, state: State, rate: float) -> None:
     """Change parameters and state in place.
 
     Args:
         config: which rule.
         parameters: flat float32.
         gradient: flat float32, already clipped.
-        state: from `fresh`.
-        number: of this step, counting from 1.
+        state: from `fresh`; it counts its own steps, since an update may take several, and not always as many.
         rate: the learning rate now.
     """
     with torch.no_grad():
+        number = int(state["steps"].add_(1))
         if config.name == "adam":  # Kingma & Ba 2015
             first, second = state["first_moment"], state["second_moment"]
             first.lerp_(gradient, 1 - ADAM_BETA_1)

@@ -8,15 +8,19 @@ from operator import add
 
 import numpy as np
 
+from chorus.learner.gradient.loss import StepSums
 from chorus.learner.gradient.reinforce import PolicySums
+from chorus.learner.gradient.running_statistics import Sums
+
+SIGNAL_MEMORY = 0.95
+"""How much of the running means of signal and noise an update keeps: one update's ratio is mostly luck."""
 
 
-def signal_to_noise(sums: Sequence[PolicySums]) -> float:
-    """The squared signal of a batch's gradient over the variance of its estimate, from the tasks' gradients; NaN for
-    one task.
+def signal_and_noise(sums: Sequence[StepSums]) -> Sums:
+    """`[2]`: the squared signal of a batch's gradient, and the variance of its estimate, from the tasks' gradients;
+    zeros for one task.
 
-    `|mean|^2` alone would count the noise in the mean as signal, so the variance of the mean is taken off: 0 in
-    expectation for pure noise, below 1 where an update is mostly noise.
+    `|mean|^2` alone would count the noise in the mean as signal, so the variance of the mean is taken off.
 
     The variance is taken as `(sum |g|^2 - n |mean|^2) / (n - 1)`, in float64: `Tensor.var` over the first axis takes
     twenty times as long, while nobody else can work.
@@ -24,14 +28,34 @@ def signal_to_noise(sums: Sequence[PolicySums]) -> float:
     gradients = [part.gradient.double() for part in sums if part.gradient is not None]
     count = len(gradients)
     if count < 2:
-        return float("nan")
+        return np.zeros(2)
     mean_square = float(reduce(add, gradients).square().sum()) / count**2
     spread = sum(float(gradient.square().sum()) for gradient in gradients) - count * mean_square
-    return mean_square / max(spread / (count * (count - 1)), 1e-300) - 1.0
+    noise = spread / (count * (count - 1))
+    return np.array([mean_square - noise, noise])
+
+
+def ratio(signal: float, noise: float) -> float:
+    """Signal to noise of the running means: near 0 where updates are mostly noise; NaN where nothing is known."""
+    return signal / noise if noise > 0.0 else float("nan")
 
 
 def explained_variance(sums: Sequence[PolicySums]) -> float:
-    """`1 - Var(return - baseline) / Var(return)`: 1 for a perfect baseline, 0 for none."""
-    credit, residual = (sum(parts, np.zeros(3)) for parts in zip(*((p.returns, p.residual) for p in sums), strict=True))
-    variance = [total[2] / max(total[0], 1.0) - (total[1] / max(total[0], 1.0)) ** 2 for total in (credit, residual)]
-    return float(1.0 - variance[1] / variance[0]) if variance[0] > 0.0 else float("nan")
+    """`1 - Var(return - baseline) / Var(return)`, both within the steps of the episode: 1 for a perfect baseline, 0 for
+    none, below 0 for one that adds noise.
+
+    Returns grow smaller towards the end of an episode whatever anybody does; over all steps together, a baseline that
+    knew nothing but the time would seem to explain much.
+    """
+    returns, residual = (
+        _within(parts) for parts in zip(*((part.returns, part.residual) for part in sums), strict=True)
+    )
+    return float(1.0 - residual / returns) if returns > 0.0 else float("nan")
+
+
+def _within(parts: Sequence[Sums]) -> float:
+    """The sum of squares about the mean of each step of the episode."""
+    total = np.zeros((max(len(part) for part in parts), 3))
+    for part in parts:
+        total[: len(part)] += part
+    return float((total[:, 2] - np.square(total[:, 1]) / np.maximum(total[:, 0], 1.0)).sum())

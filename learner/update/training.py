@@ -1,12 +1,13 @@
-"""The state of a run between two updates, and the step from one to the next. No clock, no network, no files."""
+"""The state of a run between two updates, and the way from one to the next. No clock, no network, no files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from math import sqrt
+from itertools import pairwise, product
 from operator import add
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,63 +21,36 @@ from chorus.common.settings.config import Config
 from chorus.common.settings.schedule import value_at
 from chorus.common.tasks.task import version_for
 from chorus.common.tasks.trajectory import Trajectory
-from chorus.learner.gradient import reinforce as gradient
+from chorus.learner.gradient import reduction, reinforce
+from chorus.learner.gradient.first_statistics import measured
 from chorus.learner.gradient.kernels import choose_kernels
+from chorus.learner.gradient.loss import StepSums
 from chorus.learner.gradient.network import Network, initialise
 from chorus.learner.gradient.reinforce import PolicySums
 from chorus.learner.gradient.running_statistics import Statistics
 from chorus.learner.update import optimiser, quality
 from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
-from chorus.learner.update.optimiser import Clipped
+from chorus.learner.update.report import Step, UpdateReport
+
+Work = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
+"""Applies a function to every one of some things and gives the results in their order, as `map` does: on as many
+threads as it likes, since nothing that is computed depends on it."""
 
 
 @dataclass(frozen=True)
 class TaskSums:
-    """What one training task contributes to an update."""
+    """What one training task contributes to an update.
+
+    Attributes:
+        policies: to each policy's; empty where the batch has to be there as a whole first.
+        totals: of its episodes.
+        trajectory: kept where it is differentiated again: by `sequential` after every agent's step, and by the first
+            update once the batch's own statistics are known.
+    """
 
     policies: list[PolicySums]
     totals: EpisodeTotals
     trajectory: Trajectory | None = None
-    """Kept for `sequential` alone, which differentiates again after every agent's step."""
-
-
-@dataclass(frozen=True)
-class UpdateReport:
-    """What an update did, for the record, the metrics and the live view. Means are over the batch's agent-steps.
-
-    Attributes:
-        update: counts from 0.
-        version: of the weights that the update made.
-        collected_by: the version that the batch was played by.
-        totals: of the batch, episodes and tasks added up.
-        individual_return, team_return, mixed_return: means over episodes, summed over agents.
-        gradient_norm: of all policies together, before the clip.
-        clipped: the share of policies whose gradient the clip shortened.
-        signal_to_noise: of the batch's gradient, judged from its tasks', mean over policies.
-        explained_variance: of returns by their baseline, mean over policies.
-        entropy: of the policy.
-        disagreement: greatest relative difference of log-probabilities between learner and actors (lag 0).
-        ratio_mean, ratio_max: importance ratios before the clip.
-        learning_rate: that the step was taken with.
-    """
-
-    update: int
-    version: int
-    collected_by: int
-    totals: EpisodeTotals
-    individual_return: float
-    team_return: float
-    mixed_return: float
-    gradient_norm: float
-    clipped: float
-    signal_to_noise: float
-    loss: float
-    entropy: float
-    explained_variance: float
-    disagreement: float
-    ratio_mean: float
-    ratio_max: float
-    learning_rate: float
 
 
 class Training:
@@ -112,6 +86,7 @@ class Training:
         self._optimisers = [optimiser.fresh(config.optimiser, network.flat.detach()) for network in self._networks]
         self._slow = [network.with_flat(network.flat.detach().clone()) for network in self._networks]
         self._has_slow = config.loss.baseline == "value" and config.value.slow < 1.0
+        self._signals = [torch.zeros(2, dtype=torch.float64) for _ in policies]
         if optimiser_state is not None:
             for name, value in self._state():
                 value.copy_(torch.from_numpy(optimiser_state[name].copy()))
@@ -121,12 +96,13 @@ class Training:
         for number, network in enumerate(self._networks):
             for name, value in self._optimisers[number].items():
                 yield f"{network.spec.name}/{name}", value
+            yield f"{network.spec.name}/signal", self._signals[number]
             if self._has_slow:
                 yield f"{network.spec.name}/slow", self._slow[number].flat.detach()
 
     @property
     def optimiser_state(self) -> Tensors:
-        """The optimisers' vectors and slow copies as NumPy copies, named `POLICY/NAME`."""
+        """The optimisers' vectors, slow copies and running means of signal and noise as NumPy copies, `POLICY/NAME`."""
         return {name: value.cpu().numpy().copy() for name, value in self._state()}
 
     @property
@@ -138,64 +114,162 @@ class Training:
         """The version that the batch of `update` is played by."""
         return self.versions[version_for(update, self.config.lag)]
 
+    # -- a task
+
     def sums(self, trajectory: Trajectory, agents: Sequence[int] | None = None) -> TaskSums:
         """A training task's contribution to the present update; of some agents only, if they are named."""
-        return TaskSums(
-            gradient.task_sums(
-                trajectory,
-                self._networks,
-                self._statistics,
-                self.environment,
-                self.config,
-                self._slow if self._has_slow else None,
-                agents,
-            ),
-            episode_totals(trajectory, self.environment, self.config),
-            trajectory if self.config.loss.reduction == "sequential" else None,
+        totals = episode_totals(trajectory, self.environment, self.config)
+        if self._unmeasured:
+            return TaskSums([], totals, trajectory)
+        kept = trajectory if self.config.loss.reduction == "sequential" else None
+        return TaskSums(self._differentiated(trajectory, self._statistics, agents), totals, kept)
+
+    @property
+    def _unmeasured(self) -> bool:
+        """Whether a scale that the gradient is taken in is unknown as yet: the batch is then measured as a whole
+        first."""
+        config = self.config
+        scaled = config.reward.scale != "none" or config.loss.normalise_advantages or config.loss.baseline == "value"
+        return scaled and any(known.empty for known in self._statistics)
+
+    def _differentiated(
+        self, trajectory: Trajectory, statistics: Sequence[Statistics], agents: Sequence[int] | None = None
+    ) -> list[PolicySums]:
+        return reinforce.task_sums(
+            trajectory,
+            self._networks,
+            statistics,
+            self.environment,
+            self.config,
+            self._slow if self._has_slow else None,
+            agents,
+            trajectory.task.index in self._groups()[0],
         )
 
-    def apply(self, tasks: Sequence[TaskSums]) -> UpdateReport:
+    def _groups(self) -> list[range]:
+        """The tasks of each minibatch, by index: as equal in number as can be, the first ones larger."""
+        tasks, number = self.config.tasks, self.config.minibatches
+        ends = [0]
+        for group in range(number):
+            ends.append(ends[-1] + tasks // number + (group < tasks % number))
+        return [range(begin, end) for begin, end in pairwise(ends)]
+
+    # -- an update
+
+    def apply(self, tasks: Sequence[TaskSums], work: Work = map) -> UpdateReport:
         """Make the next version from the batch's tasks, given in the order of their index.
 
+        Args:
+            tasks: the whole batch.
+            work: what differentiates tasks side by side.
+
         Raises:
-            GradientFault: the gradient is not finite; the step was not taken.
+            GradientFault: a gradient is not finite; the update is undone.
         """
-        if self.config.loss.reduction == "sequential":
-            played = [task.trajectory for task in tasks if task.trajectory is not None]
-            steps = []
-            for agent in range(len(self.environment.agents)):
-                steps += self._step([self.sums(trajectory, [agent]) for trajectory in played], agent)
-        else:
-            steps = self._step(tasks)
-        for number in range(len(self._networks)):
-            total = reduce(add, (task.policies[number].statistics for task in tasks))
-            self._statistics[number] = self._statistics[number].after(total)
+        statistics = self._statistics
+        if self._unmeasured:
+            batch = [task.trajectory for task in tasks if task.trajectory is not None]
+            specs = [network.spec for network in self._networks]
+            statistics = measured(batch, specs, self._statistics, self.environment, self.config)
+            found = work(lambda trajectory: self._differentiated(trajectory, statistics), batch)
+            kept = batch if self.config.loss.reduction == "sequential" else [None] * len(batch)
+            tasks = [
+                TaskSums(policies, task.totals, trajectory)
+                for policies, task, trajectory in zip(found, tasks, kept, strict=True)
+            ]
+        before = [network.flat.detach().clone() for network in self._networks], self.optimiser_state
+        try:
+            steps = self._sequence(tasks, statistics) if self._one_by_one else self._passes(tasks, work)
+        except GradientFault:
+            self._undo(*before)
+            raise
+        signals = []
+        for place, network in enumerate(self._networks):
+            total = reduce(add, (task.policies[place].statistics for task in tasks))
+            self._statistics[place] = self._statistics[place].after(total)
             if self._has_slow:
-                self._slow[number].flat.detach().lerp_(self._networks[number].flat.detach(), self.config.value.slow)
+                self._slow[place].flat.detach().lerp_(network.flat.detach(), self.config.value.slow)
+            told = quality.signal_and_noise([task.policies[place].step for task in tasks])
+            self._signals[place].lerp_(torch.from_numpy(told), 1.0 - quality.SIGNAL_MEMORY)
+            signals.append(quality.ratio(*self._signals[place].tolist()))
         self.update += 1
         self.versions[self.update] = make(self.update, self._tensors())
         for version in [old for old in self.versions if old < self.update - self.config.lag]:
             del self.versions[version]
-        return self._report(tasks, steps)
+        return self._report(tasks, steps, float(np.mean(signals)))
 
-    def _step(self, tasks: Sequence[TaskSums], agent: int | None = None) -> list[Clipped]:
-        """One optimiser step for every policy, or, in `sequential`, for the policy of one agent."""
-        config = self.config
-        clipped: dict[int, Clipped] = {}
+    @property
+    def _one_by_one(self) -> bool:
+        return self.config.loss.reduction == "sequential"
+
+    def _passes(self, tasks: Sequence[TaskSums], work: Work) -> list[Step]:
+        """Go through the batch `update.passes` times, a step for each minibatch, unless the policy is far enough from
+        the one that acted before that."""
+        steps: list[Step] = []
+        for _, group in product(range(self.config.update.passes), self._groups()):
+            chosen = [tasks[index] for index in group]
+            if steps:
+                sums = list(work(self._again, chosen))
+            else:
+                sums = [[part.step for part in task.policies] for task in chosen]
+            step = self._step(sums, group[0], go_on=self._near if steps else None)
+            if step is None:
+                break
+            steps.append(step)
+        return steps
+
+    def _again(self, task: TaskSums) -> list[StepSums]:
+        return reinforce.repeated_sums(self._networks, [part.sample for part in task.policies], self.config)
+
+    def _near(self, step: Step) -> bool:
+        limit = self.config.loss.target_kl
+        return limit is None or step.mean("divergence") <= limit
+
+    def _sequence(self, tasks: Sequence[TaskSums], statistics: Sequence[Statistics]) -> list[Step]:
+        """One step for every agent, each by its own mean on the weights that the agent before it left."""
+        played = [task.trajectory for task in tasks if task.trajectory is not None]
+        steps = []
+        for agent in range(len(self.environment.agents)):
+            found = [self._differentiated(trajectory, statistics, [agent]) for trajectory in played]
+            step = self._step([[part.step for part in policies] for policies in found], agent=agent)
+            if step is not None:
+                steps.append(step)
+        return steps
+
+    def _step(
+        self,
+        sums: Sequence[Sequence[StepSums]],
+        first: int = 0,
+        agent: int | None = None,
+        go_on: Callable[[Step], bool] | None = None,
+    ) -> Step | None:
+        """One optimiser step for every policy, or for the policy of one agent; None if `go_on` is against it.
+
+        `sums` are those of some tasks, of which the first has the index `first`.
+        """
+        clipped: dict[int, optimiser.Clipped] = {}
         for place, network in enumerate(self._networks):
             if agent is None or agent in network.spec.agents:
-                sums = [task.policies[place] for task in tasks]
-                z = gradient.divisor(network.spec, sums, self.environment, config)
-                clipped[place] = optimiser.clip(gradient.reduce(network, sums, z), config.optimiser.clip)
+                parts = [task[place] for task in sums]
+                z = reduction.divisor(network.spec, parts, self.environment, self.config)
+                clipped[place] = optimiser.clip(reduction.reduce(network, parts, z), self.config.optimiser.clip)
         if not all(np.isfinite(part.norm) for part in clipped.values()):
-            raise GradientFault(self._name_culprit(tasks))
+            raise GradientFault(self._name_culprit(sums, first))
+        step = Step(sums, list(clipped.values()))
+        if go_on is not None and not go_on(step):
+            return None
         rate = self._learning_rate(self.update)
         for place, part in clipped.items():
-            network, members = self._networks[place], self._networks[place].spec.agents
-            number = self.update + 1 if agent is None else self.update * len(members) + members.index(agent) + 1
-            state = self._optimisers[place]
-            optimiser.step(config.optimiser, network.flat.detach(), part.gradient, state, number, rate)
-        return list(clipped.values())
+            weights, state = self._networks[place].flat.detach(), self._optimisers[place]
+            optimiser.step(self.config.optimiser, weights, part.gradient, state, rate)
+        return step
+
+    def _undo(self, weights: Sequence[Tensor], state: Tensors) -> None:
+        """Stand where the update began."""
+        for network, flat in zip(self._networks, weights, strict=True):
+            network.flat.detach().copy_(flat)
+        for name, value in self._state():
+            value.copy_(torch.from_numpy(state[name]))
 
     def _learning_rate(self, update: int) -> float:
         settings = self.config.optimiser
@@ -208,18 +282,18 @@ class Training:
             tensors |= network.tensors() | statistics.tensors(network.spec)
         return tensors
 
-    def _name_culprit(self, tasks: Sequence[TaskSums]) -> str:
-        for index, task in enumerate(tasks):
-            if any(part.gradient is not None and not bool(part.gradient.isfinite().all()) for part in task.policies):
+    def _name_culprit(self, sums: Sequence[Sequence[StepSums]], first: int) -> str:
+        for index, task in enumerate(sums, first):
+            if any(part.gradient is not None and not bool(part.gradient.isfinite().all()) for part in task):
                 return f"the gradient of task ({self.update}, {index}) is not finite; the step was not taken"
         return f"the gradient of update {self.update} is not finite, though every task's is; the step was not taken"
 
-    def _report(self, tasks: Sequence[TaskSums], steps: list[Clipped]) -> UpdateReport:
-        done = self.update - 1
-        parts = [part for task in tasks for part in task.policies]
-        count = max(1, sum(part.steps for part in parts))
+    def _report(self, tasks: Sequence[TaskSums], steps: Sequence[Step], signal_to_noise: float) -> UpdateReport:
+        done, last = self.update - 1, steps[-1]
         total = add_totals([task.totals for task in tasks])
         returns = mean_returns(total, self.config, done)
+        whole = Step([[part.step for part in task.policies] for task in tasks], steps[0].clipped)
+        gradients = [part for step in steps for part in step.clipped]
         per_policy = [[task.policies[place] for task in tasks] for place in range(len(self._networks))]
         return UpdateReport(
             update=done,
@@ -229,15 +303,18 @@ class Training:
             individual_return=returns[0],
             team_return=returns[1],
             mixed_return=returns[2],
-            gradient_norm=sqrt(sum(step.norm**2 for step in steps)),
-            clipped=sum(step.shortened for step in steps) / len(steps),
-            signal_to_noise=float(np.mean([quality.signal_to_noise(sums) for sums in per_policy])),
-            loss=sum(part.loss for part in parts) / count,
-            entropy=sum(part.entropy for part in parts) / count,
+            gradient_norm=steps[0].norm,
+            clipped=sum(part.shortened for part in gradients) / len(gradients),
+            signal_to_noise=signal_to_noise,
+            loss=whole.mean("loss"),
+            entropy=whole.mean("entropy"),
             explained_variance=float(np.mean([quality.explained_variance(sums) for sums in per_policy])),
-            disagreement=max(part.disagreement for part in parts),
-            ratio_mean=sum(part.ratio for part in parts) / count,
-            ratio_max=max(part.ratio_max for part in parts),
+            disagreement=whole.greatest("disagreement"),
+            passes=1.0 if self._one_by_one else len(steps) / self.config.minibatches,
+            kl=last.mean("divergence"),
+            surrogate_clipped=last.mean("shortened"),
+            ratio_mean=last.mean("ratio"),
+            ratio_max=last.greatest("ratio_max"),
             learning_rate=self._learning_rate(done),
         )
 

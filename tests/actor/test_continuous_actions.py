@@ -117,7 +117,7 @@ class Witnessed(Gallery):
 def test_what_is_taken_lies_within_its_bounds_and_what_is_kept_is_before_the_squash() -> None:
     world = Witnessed((4,), bounds=BOUNDS)
     config = settings(task={"episodes": 4})
-    policies = divide(world.spec, config.sharing)
+    policies = divide(world.spec, config.sharing, config.network)
     tensors = tensors_for(policies, config, scale=30.0)
     tensors["all/log_std"] = np.full(3, 2.0, np.float32)
     played = Player(world, policies, seed=3).play(make(0, tensors), training_task(), 4)

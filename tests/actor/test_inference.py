@@ -48,7 +48,7 @@ def weights(spec: PolicySpec, config: Config) -> Tensors:
 def test_numpy_and_torch_say_the_same_at_every_step(kind: str, rows: int) -> None:
     agent, network, identified = KINDS[kind]
     config = settings(network={"encoder": 9, "lstm": 7} | network)
-    spec = PolicySpec("all", (0, 1, 2), agent, identified)
+    spec = PolicySpec("all", (0, 1, 2), agent, identified, config.network)
     tensors = weights(spec, config)
     draws = np.random.Generator(np.random.Philox(key=rows))
     time = 6
@@ -82,7 +82,7 @@ def test_numpy_and_torch_say_the_same_at_every_step(kind: str, rows: int) -> Non
 
 def test_the_memory_is_that_of_the_textbook() -> None:
     config = settings()
-    spec = PolicySpec("all", (0,), AGENT)
+    spec = PolicySpec("all", (0,), AGENT, network=config.network)
     tensors = weights(spec, config)
     draws = np.random.Generator(np.random.Philox(key=1))
     inputs = draws.normal(size=(20, 5, 4)).astype(np.float32)
@@ -96,7 +96,7 @@ def test_the_memory_is_that_of_the_textbook() -> None:
 
 def test_rows_that_are_left_out_keep_their_memory_to_the_bit() -> None:
     config = settings()
-    spec = PolicySpec("all", (0,), AGENT)
+    spec = PolicySpec("all", (0,), AGENT, network=config.network)
     inference = Inference(weights(spec, config), spec, 4)
     seen = np.ones((4, 4), np.float32)
     inference.step(seen)
@@ -110,7 +110,7 @@ def test_rows_that_are_left_out_keep_their_memory_to_the_bit() -> None:
 
 def test_the_actors_observations_are_left_as_they_are() -> None:
     config = settings(network={"normalise_observations": True})
-    spec = PolicySpec("all", (0,), AGENT)
+    spec = PolicySpec("all", (0,), AGENT, network=config.network)
     inference = Inference(weights(spec, config), spec, 3)
     seen = np.ones((3, 4), np.float32)
     inference.step(seen)

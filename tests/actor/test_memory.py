@@ -115,13 +115,13 @@ class MovesTheAbsentOn(Inference):
 
 def cell(inference: Inference) -> FloatArray:
     """The cells of all rows, `[row, unit]`."""
-    found: FloatArray = inference._memory._everybody.cell.T  # type: ignore[attr-defined]
+    found: FloatArray = inference._trunk._memories[0]._everybody.cell.T  # type: ignore[attr-defined]
     return found
 
 
 def hidden(inference: Inference) -> FloatArray:
     """The hidden states of all rows, `[row, unit]`."""
-    found: FloatArray = inference._memory._everybody.hidden.T  # type: ignore[attr-defined]
+    found: FloatArray = inference._trunk._memories[0]._everybody.hidden.T  # type: ignore[attr-defined]
     return found
 
 

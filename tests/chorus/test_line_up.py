@@ -25,7 +25,7 @@ def run(**sharing: object) -> tuple[Config, PolicyVersion]:
     config = settings(environment={"spec": SPEC}, sharing=sharing, task={"episodes": 4}, seed=7)
     environment = make_environment(SPEC)
     config = configuration.resolve(config, environment.spec)
-    return config, make(9, tensors_for(divide(environment.spec, config.sharing), config, seed=99))
+    return config, make(9, tensors_for(divide(environment.spec, config.sharing, config.network), config, seed=99))
 
 
 def test_nobody_untrained_is_the_run_as_it_is() -> None:
@@ -39,7 +39,10 @@ def test_the_untrained_play_by_the_weights_that_the_run_began_with() -> None:
     spec = make_environment(SPEC).spec
     sides = line_up(config, spec, policy, "agent_[12]")
     assert [(side.name, side.agents) for side in sides.policies] == [("first", (0,)), ("rest untrained", (1, 2))]
-    tensors, first = sides.version.tensors(), first_version(config, divide(spec, config.sharing)).tensors()
+    tensors, first = (
+        sides.version.tensors(),
+        first_version(config, divide(spec, config.sharing, config.network)).tensors(),
+    )
     for name, value in first.items():
         if name.startswith("rest/"):
             assert tensors[name.replace("rest/", "rest untrained/")].tobytes() == value.tobytes()
@@ -55,7 +58,7 @@ def test_a_policy_that_serves_both_sides_is_divided_between_them() -> None:
 def test_all_untrained_is_version_0() -> None:
     config, policy = run()
     spec = make_environment(SPEC).spec
-    first = first_version(config, divide(spec, config.sharing))
+    first = first_version(config, divide(spec, config.sharing, config.network))
     before = play(config, policy, 6, 3, False, untrained="*")
     expected = play(config, first, 6, 3, False)
     np.testing.assert_array_equal(before["mixed_return"], expected["mixed_return"])

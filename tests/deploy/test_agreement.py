@@ -123,7 +123,7 @@ def test_the_finder_of_names_would_find_a_stranger() -> None:
 
 
 def test_every_refusal_has_a_series_from_the_start() -> None:
-    trees = [ast.parse((ROOT / "learner" / name).read_text()) for name in ("server.py", "connection.py")]
+    trees = [ast.parse((ROOT / "learner" / "service" / name).read_text()) for name in ("server.py", "connection.py")]
     calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     named: set[str] = set()
     for call in calls:
@@ -266,7 +266,7 @@ def test_nobody_is_root_or_writes_where_it_should_not(role: str) -> None:
 
 @pytest.mark.parametrize("role", PORTS)
 def test_certificates_lie_where_they_are_looked_for(role: str) -> None:
-    known = set(re.findall(r"CHORUS_TLS_\w+", (ROOT / "common" / "credentials.py").read_text()))
+    known = set(re.findall(r"CHORUS_TLS_\w+", (ROOT / "common" / "transport" / "credentials.py").read_text()))
     (container,) = pod(role)["spec"]["containers"]
     assert {variable["name"] for variable in container["env"]} == known == set(compose()[role]["environment"])
     files = [variable["value"].rpartition("/") for variable in container["env"]]

@@ -19,7 +19,7 @@ WORLDS = ["blind?agents=2&seen=3", "batteries?agents=3", "sparse?agents=2", "wea
 def played(spec: str, episodes: int = 8) -> Trajectory:
     environment = make(f"chorus.studies.worlds:{spec}")
     config = configuration.resolve(configuration.check({}), environment.spec)
-    policies = divide(environment.spec, config.sharing)
+    policies = divide(environment.spec, config.sharing, config.network)
     player = Player(environment, policies, 0)
     trajectory = player.play(first_version(config, policies), Task(0, Purpose.TRAINING, 0), episodes)
     validate(trajectory, environment.spec, episodes)

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import psutil
 
+from chorus.commands.faults import OWN
+
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60.0
@@ -69,10 +71,11 @@ class Process:
         assert code == 0, f"{self.command} ended with {code}:\n{self.out.read_text()}\n{self.err.read_text()}"
         return self.out.read_text()
 
-    def refused(self, code: int = 1) -> str:
-        """What it complained about; its exit code must be `code`."""
+    def refused(self, code: int | None = None) -> str:
+        """What it complained about; its exit code must be `code`, or that of any fault that is explained."""
         ended = self.ended()
-        assert ended == code, f"{self.command} ended with {ended}:\n{self.out.read_text()}\n{self.err.read_text()}"
+        said = f"{self.command} ended with {ended}:\n{self.out.read_text()}\n{self.err.read_text()}"
+        assert 1 <= ended < OWN if code is None else ended == code, said
         return self.err.read_text()
 
     def events(self) -> list[dict[str, Any]]:

@@ -73,9 +73,9 @@ def test_an_actor_of_another_version_is_refused_with_both_versions(chorus: Choru
     assert refusal.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert f"the actor is Chorus '0.0.9', the learner Chorus {ours!r}" in str(refusal.value.details())
     assert learner.event("actor refused")["reason"] == "version"
-    folder = chorus.folder / "newer" / "chorus-9.9.9.dist-info"
+    folder = chorus.folder / "newer" / "chorus_marl-9.9.9.dist-info"
     folder.mkdir(parents=True)
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: chorus\nVersion: 9.9.9\n")
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: chorus-marl\nVersion: 9.9.9\n")
     path = os.pathsep.join((str(folder.parent), str(ROOT)))
     actor = chorus.actor(address, "new", PYTHONPATH=path, PYTHONSAFEPATH="1")
     actor.refused()

@@ -66,7 +66,7 @@ class Liar:
     def __init__(self, seed: int, config: Config, config_bytes: bytes) -> None:
         self.draw = random.Random(seed)
         environment = make(config.environment.spec)
-        policies = divide(environment.spec, config.sharing)
+        policies = divide(environment.spec, config.sharing, config.network)
         self.policy = first_version(config, policies)
         player = Player(environment, policies, config.seed)
         self.trajectory = player.play(self.policy, Task(0, Purpose.TRAINING, 0), config.episodes)
@@ -207,7 +207,7 @@ class FalseLearner:
         self.config = resolve(
             configuration.check({"environment": {"spec": "spread?agents=2"}, "task": {"episodes": 2}}), spec.spec
         )
-        self.policy = first_version(self.config, divide(spec.spec, self.config.sharing))
+        self.policy = first_version(self.config, divide(spec.spec, self.config.sharing, self.config.network))
 
     def play(self, messages: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         for message in self.speech():

@@ -11,6 +11,7 @@ import functools
 import importlib
 import inspect
 import pkgutil
+import re
 import warnings
 from collections.abc import Callable, Iterable
 from types import ModuleType
@@ -66,6 +67,13 @@ def as_parallel(environment: Any) -> Any:
 
 def _find(address: Address) -> tuple[Build, str]:
     """What builds the environment, and the module that it is in."""
+    old = re.match(r"(pettingzoo\.)?mpe[./]", address.target)
+    if old:
+        _, _, query = address.spec.partition("?")
+        raise EnvironmentFault(
+            f"environment {address.spec!r}: these environments have left PettingZoo for a package of their own;"
+            f" write pettingzoo:mpe2.{address.target[old.end() :]}{'?' if query else ''}{query}"
+        )
     if "/" in address.target:
         return _registered(address)
     module = _module(address)

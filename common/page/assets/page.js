@@ -1,6 +1,6 @@
 "use strict";
 // What the page shows: data that came with it, or those of `data.json`, again and again.
-const POLL_SECONDS = 2;
+const POLL_SECONDS = 3;
 
 (function begin() {
   const root = document.getElementById("content"), told = document.getElementById("data").textContent;

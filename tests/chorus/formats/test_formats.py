@@ -103,7 +103,7 @@ def test_every_kind_of_policy_computes_what_the_actor_computes(space: str, netwo
 
 
 def test_the_metadata_names_everything(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", Gallery((4,), choices=(3, 2)).spec)
+    run = write_run(tmp_path / "run", Gallery((4,), choices=(3, 2)).spec, updates=400)
     with safe_open(chorus.export(run, "safetensors"), framework="np") as archive:
         about = {name: json.loads(value) for name, value in archive.metadata().items()}
         tensors = set(archive.keys())
@@ -153,7 +153,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         chorus.export(tmp_path / "nowhere")
     spec = Gallery((4,), choices=(3,)).spec
-    (part,) = divide(spec, check({}).sharing)
+    (part,) = divide(spec, check({}).sharing, check({}).network)
     tensors = tensors_for((part,), settings()) | {"all/attention.weight": np.zeros((2, 2), np.float32)}
     with pytest.raises(ChorusError, match=r"parts that no format here knows: attention\.weight"):
         describe(part, spec, tensors, 0)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.errors import ConfigError
 from chorus.common.policy.sharing import PolicySpec, divide
-from chorus.common.settings.config import SharingConfig
+from chorus.common.settings.config import NetworkConfig, SharingConfig
 
+NETWORK = NetworkConfig()
 WOLF = AgentSpec("wolf_0", (4,), (3,))
 
 
@@ -32,18 +33,18 @@ def sharing(mode: Any, **groups: str) -> SharingConfig:
 
 
 def test_all_share_one_policy() -> None:
-    (policy,) = divide(FLOCK, sharing("all"))
-    assert policy == PolicySpec("all", (0, 1, 2), FLOCK.agents[0])
+    (policy,) = divide(FLOCK, sharing("all"), NETWORK)
+    assert policy == PolicySpec("all", (0, 1, 2), FLOCK.agents[0], team_observations=6, team_agents=3)
     assert (policy.input_size, policy.output_size) == (2, 5)
 
 
 def test_all_share_one_policy_that_knows_whom_it_acts_for() -> None:
-    (policy,) = divide(FLOCK, sharing("all_with_id"))
+    (policy,) = divide(FLOCK, sharing("all_with_id"), NETWORK)
     assert policy.identified and policy.input_size == 5
 
 
 def test_none_share() -> None:
-    policies = divide(PACK, sharing("none"))
+    policies = divide(PACK, sharing("none"), NETWORK)
     assert [(policy.name, policy.agents) for policy in policies] == [
         ("wolf_0", (0,)),
         ("sheep_0", (1,)),
@@ -54,7 +55,7 @@ def test_none_share() -> None:
 
 
 def test_groups_share_by_the_first_pattern_that_fits() -> None:
-    policies = divide(PACK, sharing("groups", alpha="wolf_0", wolves="wolf_*", rest="*"))
+    policies = divide(PACK, sharing("groups", alpha="wolf_0", wolves="wolf_*", rest="*"), NETWORK)
     assert [(policy.name, policy.agents) for policy in policies] == [
         ("alpha", (0,)),
         ("wolves", (2,)),
@@ -73,7 +74,7 @@ def test_groups_share_by_the_first_pattern_that_fits() -> None:
 )
 def test_what_cannot_share_is_said_with_the_remedy(setting: SharingConfig, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        divide(PACK, setting)
+        divide(PACK, setting, NETWORK)
     assert message in str(caught.value)
 
 
@@ -87,13 +88,13 @@ def test_what_cannot_share_is_said_with_the_remedy(setting: SharingConfig, messa
 )
 def test_agents_that_do_or_see_other_things_cannot_share(other: AgentSpec) -> None:
     with pytest.raises(ConfigError, match="cannot share"):
-        divide(world(WOLF, other), sharing("all"))
+        divide(world(WOLF, other), sharing("all"), NETWORK)
 
 
 def test_continuous_agents_with_other_bounds_cannot_share() -> None:
     low, high = (AgentSpec(name, (1,), bounds=((0.0, top),)) for name, top in (("a", 1.0), ("b", 2.0)))
     with pytest.raises(ConfigError, match="their bounds are"):
-        divide(world(low, high), sharing("all"))
+        divide(world(low, high), sharing("all"), NETWORK)
 
 
 @given(
@@ -111,7 +112,7 @@ def test_every_agents_input_is_its_own_observation_and_its_number_among_those_wh
     spec = world(*agents)
     observations = np.random.Generator(np.random.Philox(key=0)).normal(size=(time, 2, len(sizes), max(sizes)))
     seen = set()
-    for policy in divide(spec, sharing(mode, **groups)):
+    for policy in divide(spec, sharing(mode, **groups), NETWORK):
         inputs = policy.inputs(observations.astype(np.float32))
         assert inputs.shape == (time, 2, len(policy.agents), policy.input_size)
         for place, agent in enumerate(policy.agents):
@@ -124,6 +125,31 @@ def test_every_agents_input_is_its_own_observation_and_its_number_among_those_wh
 
 
 def test_sharing_all_costs_no_copy() -> None:
-    (policy,) = divide(FLOCK, sharing("all"))
+    (policy,) = divide(FLOCK, sharing("all"), NETWORK)
     observations = np.zeros((7, 3, 2), np.float32)
     assert policy.inputs(observations) is observations
+
+
+def named(*names: str, sizes: tuple[int, ...]) -> EnvironmentSpec:
+    """Agents of these names, each seeing so many numbers."""
+    agents = tuple(AgentSpec(name, (size,), (5,)) for name, size in zip(names, sizes, strict=True))
+    return EnvironmentSpec("named", "none 1", agents)
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes", "policies"),
+    [
+        (("a_0", "a_1"), (3, 3), {"all": (0, 1)}),
+        (("adversary_0", "agent_0", "agent_1"), (4, 2, 2), {"adversary": (0,), "agent": (1, 2)}),
+        (("speaker_0", "listener_0"), (3, 11), {"speaker": (0,), "listener": (1,)}),
+        (("wolf", "sheep", "dog"), (4, 2, 4), {"wolf": (0, 2), "sheep": (1,)}),
+        (("0", "1"), (4, 2), {"0": (0,), "1": (1,)}),
+        (("agent_0", "agent_1"), (4, 2), {"agent": (0,), "agent_1": (1,)}),
+    ],
+)
+def test_agents_of_a_kind_share_and_unlike_kinds_do_not(
+    names: tuple[str, ...], sizes: tuple[int, ...], policies: dict[str, tuple[int, ...]]
+) -> None:
+    """What agents see and do tells kinds apart, not what they are called."""
+    found = divide(named(*names, sizes=sizes), SharingConfig(), NETWORK)
+    assert {policy.name: policy.agents for policy in found} == policies

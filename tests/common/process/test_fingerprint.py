@@ -16,7 +16,7 @@ from chorus.common.process.fingerprint import fingerprint, first_difference
 
 SCRIPT = """
 import json
-from chorus.common import arithmetic; arithmetic.pin
+from chorus.common.process import arithmetic; arithmetic.pin()
 from chorus.common.process.fingerprint import fingerprint
 print(json.dumps(fingerprint("some 1")))
 """

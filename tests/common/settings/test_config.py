@@ -14,17 +14,18 @@ from hypothesis import strategies as st
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.errors import ConfigError
 from chorus.common.settings.config import Config, check, decode, encode, resolve, to_dict
-from chorus.common.settings.plain import differences, override, read, scalar
-from chorus.common.settings.schedule import Schedule
+from chorus.common.settings.plain import differences, override, read, scalar, text
+from chorus.common.settings.schedule import Schedule, value_at
 
 
-def team(agents: int = 3, **kind: Any) -> EnvironmentSpec:
-    """An environment of so many agents."""
-    return EnvironmentSpec("some", "some 1", tuple(AgentSpec(f"a{n}", (2,), (2,)) for n in range(agents)), **kind)
+def team(agents: int = 3, longest: int | None = None, shape: tuple[int, ...] = (2,), **kind: Any) -> EnvironmentSpec:
+    """An environment of so many agents, who see observations of this shape."""
+    members = tuple(AgentSpec(f"a{n}", shape, (2,)) for n in range(agents))
+    return EnvironmentSpec("some", "some 1", members, longest, **kind)
 
 
 REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
-    "an unknown key": ({"lerning_rate": 1}, "unknown setting lerning_rate; the nearest is learner"),
+    "an unknown key": ({"lerning_rate": 1}, "unknown setting lerning_rate; `chorus settings` lists"),
     "an unknown key in a section": (
         {"optimiser": {"learnig_rate": 1e-3}},
         "unknown setting optimiser.learnig_rate; the nearest is optimiser.learning_rate",
@@ -32,18 +33,24 @@ REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
     "a key that is no word": ({7: 1}, "unknown setting 7"),
     "a value for a section": ({"loss": 3}, "loss is a section: write loss.NAME, not loss=3"),
     "nothing for a section": ({"loss": None}, "loss is a section"),
-    "a word for a number": ({"updates": "many"}, "updates is 'many': expected `int`, got `str`"),
-    "a fraction for a count": ({"updates": 1.5}, "updates is 1.5: expected `int`, got `float`"),
-    "yes for a number": ({"seed": True}, "seed is True: expected `int`, got `bool`"),
-    "a number for yes": ({"evaluate": {"greedy": 1}}, "evaluate.greedy is 1: expected `bool`"),
-    "no updates": ({"updates": 0}, "updates is 0: expected `int` >= 1"),
-    "less than nothing": ({"lag": -1}, "lag is -1: expected `int` >= 0"),
-    "a seed too large": ({"seed": 2**63}, "seed is 9223372036854775808: expected `int` <="),
-    "a discount above one": ({"loss": {"discount": 1.01}}, "loss.discount is 1.01: expected `float` <= 1.0"),
-    "a momentum of one": ({"optimiser": {"momentum": 1.0}}, "optimiser.momentum is 1.0: expected `float` < 1.0"),
-    "a clip of nothing": ({"optimiser": {"clip": 0.0}}, "optimiser.clip is 0.0: expected `float` > 0.0"),
-    "a choice that is none": ({"loss": {"baseline": "critic"}}, "loss.baseline is 'critic': invalid enum value"),
-    "a device that is none": ({"device": "gpu"}, "device is 'gpu'"),
+    "a word for a number": ({"updates": "many"}, "updates is 'many': expected a whole number, got text"),
+    "a fraction for a count": ({"updates": 1.5}, "updates is 1.5: expected a whole number, got a number"),
+    "yes for a number": ({"seed": True}, "seed is True: expected a whole number, got true or false"),
+    "a number for yes": ({"evaluate": {"greedy": 1}}, "evaluate.greedy is 1: expected true or false"),
+    "fewer updates than none": ({"updates": -1}, "updates is -1: expected a whole number of at least 0"),
+    "less than nothing": ({"lag": -1}, "lag is -1: expected a whole number of at least 0"),
+    "a seed too large": ({"seed": 2**63}, "seed is 9223372036854775808: expected a whole number of at most 9"),
+    "a discount above one": ({"loss": {"discount": 1.01}}, "loss.discount is 1.01: expected a number of at most 1.0"),
+    "a momentum of one": (
+        {"optimiser": {"momentum": 1.0}},
+        "momentum is 1.0: expected a number less than 1.0",
+    ),
+    "a clip of nothing": ({"optimiser": {"clip": 0.0}}, "optimiser.clip is 0.0: expected a number greater than 0.0"),
+    "a choice that is none": (
+        {"loss": {"baseline": "critic"}},
+        "'critic': expected one of none, leave_one_out, value",
+    ),
+    "a device that is none": ({"device": "gpu"}, "device is 'gpu': expected cpu, cuda or cuda:1"),
     "not a number": ({"loss": {"entropy": float("nan")}}, "loss.entropy is nan: expected a finite number"),
     "an infinity": ({"optimiser": {"learning_rate": float("inf")}}, "optimiser.learning_rate is inf"),
     "an infinity in a schedule": (
@@ -62,14 +69,17 @@ REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
     "a schedule of no kind": ({"loss": {"entropy": {"kind": "square", "start": 1.0}}}, "loss.entropy.kind is 'square'"),
     "a schedule with a key too many": (
         {"loss": {"entropy": {"kind": "linear", "start": 1.0, "stop": 0.0}}},
-        "object contains unknown field `stop`",
+        "there is no field 'stop'; the fields are kind, start",
     ),
     "steps without steps": ({"loss": {"entropy": {"kind": "steps", "start": 1.0}}}, "needs at least one pair"),
     "steps out of order": (
         {"loss": {"entropy": {"kind": "steps", "start": 1.0, "at": [[9, 1.0], [3, 1.0]]}}},
         "increasing updates, but has [9, 3]",
     ),
-    "one episode to compare with itself": ({"task": {"episodes": 1}}, "loss.baseline leave_one_out compares"),
+    "one episode to compare with itself": (
+        {"task": {"episodes": 1}, "loss": {"baseline": "leave_one_out"}},
+        "loss.baseline leave_one_out compares",
+    ),
     "agent after agent off-policy": ({"loss": {"reduction": "sequential"}, "lag": 1}, "sequential needs lag 0"),
     "groups without patterns": ({"sharing": {"mode": "groups"}}, "belong together"),
     "patterns without groups": ({"sharing": {"groups": {"a": "*"}}}, "belong together"),
@@ -177,9 +187,9 @@ def test_a_file_is_read_or_it_is_said_why_not(tmp_path: Path) -> None:
     assert read(path) == {}
     for content, message in (
         (b"- a\n- b\n", "expected `key: value` lines, found list"),
-        (b"a: [\n", "is not a YAML value"),
+        (b"a: [\n", "is not YAML: line 2"),
         (b"\xff\xfe", "some.yaml"),
-        (b"a: !!python/object:os.system {}\n", "is not a YAML value"),
+        (b"a: !!python/object:os.system {}\n", "is not YAML"),
     ):
         path.write_bytes(content)
         with pytest.raises(ConfigError, match="(?s)" + message):
@@ -209,6 +219,11 @@ some_configs = st.builds(
 )
 
 
+def test_a_word_that_looks_like_a_number_comes_back_as_the_word(tmp_path: Path) -> None:
+    (tmp_path / "some.yaml").write_text(text({"run": {"id": "12345e67"}, "seed": 7, "rate": 1e-5}))
+    assert read(tmp_path / "some.yaml") == {"run": {"id": "12345e67"}, "seed": 7, "rate": 1e-5}
+
+
 @settings(max_examples=25, deadline=None)
 @given(config=some_configs)
 def test_a_configuration_comes_back_the_same_from_yaml_and_from_the_wire(config: Config) -> None:
@@ -219,7 +234,7 @@ def test_a_configuration_comes_back_the_same_from_yaml_and_from_the_wire(config:
 
 
 def test_bytes_that_are_no_configuration_are_refused() -> None:
-    for data in (b"", b"{", b"[]", b'{"sed": 1}', b'{"updates": 0}', b'{"task": {"episodes": 1}}'):
+    for data in (b"", b"{", b"[]", b'{"sed": 1}', b'{"updates": -1}', b'{"lag": -1}'):
         with pytest.raises(ConfigError, match="cannot be read"):
             decode(data)
 
@@ -228,7 +243,7 @@ def test_differences_are_named_with_both_values() -> None:
     ours = check({"seed": 1, "loss": {"discount": 0.9}, "sharing": {"mode": "groups", "groups": {"a": "*"}}})
     theirs = check({"seed": 2, "loss": {"discount": 0.9}, "reward": {"team": {"kind": "linear", "start": 1.0}}})
     found = differences(to_dict(ours), to_dict(theirs))
-    assert "seed: 1, 2" in found and "sharing.mode: 'groups', 'all'" in found
+    assert "seed: 1, 2" in found and "sharing.mode: 'groups', 'auto'" in found
     assert "sharing.groups.a: '*', None" in found
     assert any(line.startswith("reward.team: None, {") for line in found)
     assert not any("discount" in line for line in found)
@@ -237,10 +252,55 @@ def test_differences_are_named_with_both_values() -> None:
 # -- what a configuration resolves to
 
 
-@pytest.mark.parametrize(("agents", "episodes"), [(1, 96), (2, 48), (3, 32), (5, 19), (96, 2), (1000, 2)])
-def test_tasks_are_about_a_hundred_rows_wide_and_never_less_than_two_episodes(agents: int, episodes: int) -> None:
-    resolved = resolve(check({}), team(agents))
+@pytest.mark.parametrize(
+    ("agents", "longest", "episodes"),
+    [
+        (3, 25, 16),
+        (1, 25, 16),
+        (12, 25, 8),
+        (3, 4, 32),
+        (96, 25, 2),
+        (2, 50, 8),
+        (2, 500, 2),
+        (2, None, 2),
+        (1000, 5, 2),
+    ],
+)
+def test_an_update_is_of_so_many_steps_and_a_task_of_no_more_than_a_hundred_rows(
+    agents: int, longest: int | None, episodes: int
+) -> None:
+    resolved = resolve(check({}), team(agents, longest=longest))
     assert resolved.episodes == episodes and resolved.tasks == 4
+
+
+@pytest.mark.parametrize(
+    ("longest", "steps"), [(25, 400_000), (50, 800_000), (500, 4_000_000), (None, 3_200_000), (2, 400_000)]
+)
+def test_a_run_is_of_a_budget_that_suits_the_longest_episode(longest: int | None, steps: int) -> None:
+    resolved = resolve(check({}), team(longest=longest))
+    played = resolved.updates * resolved.episodes * resolved.tasks * (longest or 200)
+    assert played == pytest.approx(steps, rel=0.02)
+    assert resolve(check({"updates": 7}), team(longest=longest)).updates == 7
+
+
+def test_a_schedule_without_a_length_takes_the_whole_run_and_keeps_it_when_more_updates_follow() -> None:
+    plain = {"updates": 100, "loss": {"entropy": {"kind": "linear", "start": 1.0, "end": 0.5}}}
+    resolved = resolve(check(plain), team())
+    assert value_at(resolved.loss.entropy, 50) == pytest.approx(0.75)
+    assert value_at(resolved.optimiser.learning_rate, 100) == pytest.approx(5e-4)
+    longer = resolve(check(plain | {"updates": 200}), team(), horizon=100)
+    assert (longer.loss, longer.optimiser, longer.updates) == (resolved.loss, resolved.optimiser, 200)
+    with pytest.raises(ValueError, match="the schedule has no length"):
+        value_at(check(plain).loss.entropy, 0)
+
+
+def test_a_value_sees_the_team_where_there_is_one_to_be_seen() -> None:
+    assert resolve(check({}), team()).value.sees == "team"
+    assert resolve(check({}), team(1)).value.sees == "own", "nobody else is there"
+    assert resolve(check({}), team(shape=(84, 84, 3))).value.sees == "own", "pictures"
+    assert resolve(check({}), team(shape=(3000,))).value.sees == "own", "too long"
+    assert resolve(check({"value": {"network": "head"}}), team()).value.sees == "own", "the policy would see it too"
+    assert resolve(check({"value": {"sees": "own"}}), team()).value.sees == "own"
 
 
 def test_what_is_given_is_not_resolved_otherwise() -> None:

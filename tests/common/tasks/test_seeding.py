@@ -50,7 +50,7 @@ def test_an_evaluation_changes_no_draw_of_the_training() -> None:
 
 
 SCRIPT = """
-from chorus.common import arithmetic; arithmetic.pin
+from chorus.common.process import arithmetic; arithmetic.pin()
 from chorus.common.tasks.seeding import action_stream
 from chorus.common.tasks.task import Purpose, Task
 print(action_stream(11, Task(3, Purpose.TRAINING, 2)).random(4).tolist())

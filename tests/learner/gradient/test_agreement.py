@@ -42,7 +42,17 @@ def judged(game: Game, played: Trajectory) -> list[PolicySums]:
     ),
     sharing=st.sampled_from(["all", "all_with_id", "none"]),
     network=st.sampled_from(
-        [{}, {"encoder": 33, "lstm": 17}, {"memory": "none"}, {"normalise_observations": True}, {"lstm": 64}]
+        [
+            {},
+            {"encoder": 33, "lstm": 17},
+            {"memory": "none"},
+            {"normalise_observations": True},
+            {"lstm": 64},
+            {"memory": "gru", "encoder": [20, 20]},
+            {"layers": 2, "activation": "tanh"},
+            {"memory": "gru", "layers": 2, "activation": "silu", "initialisation": "orthogonal"},
+            {"memory": "none", "layer_norm": True, "encoder": []},
+        ]
     ),
     baseline=st.sampled_from(["none", "value"]),
 )
@@ -52,14 +62,14 @@ def test_learner_and_actor_agree_for_every_shape_of_lives(
     config = configured(sharing={"mode": sharing}, network=network, loss={"baseline": baseline})
     scale = 1.0 if script.bounds else 3.0  # a mean of 50 deviations is not known to 1e-5 of one, in float32
     game = Game.of(script, config, weights=lambda policies, config: tensors_for(policies, config, scale=scale))
-    assert max(part.disagreement for part in judged(game, game.play())) <= LIMIT
+    assert max(part.step.disagreement for part in judged(game, game.play())) <= LIMIT
 
 
 def test_they_agree_over_long_episodes_of_many_rows() -> None:
     script = write_script(seed=1, time=200, episodes=32, agents=3, size=18, choices=(5,), dies=0.01, cut=0.01)
     game = Game.of(script, configured(network={"encoder": 64, "lstm": 64}))
     (sums,) = judged(game, game.play())
-    assert sums.steps > 5_000 and sums.disagreement <= LIMIT
+    assert sums.step.steps > 5_000 and sums.step.disagreement <= LIMIT
 
 
 def test_the_metric_is_the_greatest_difference_relative_to_the_log_probability() -> None:
@@ -73,7 +83,7 @@ def test_the_metric_is_the_greatest_difference_relative_to_the_log_probability()
         scores = played.log_probabilities.copy()
         scores[slot] -= 0.5
         (sums,) = judged(game, replace(played, log_probabilities=scores))
-        assert sums.disagreement == pytest.approx(0.5 / max(1.0, -float(scores[slot])), abs=LIMIT)
+        assert sums.step.disagreement == pytest.approx(0.5 / max(1.0, -float(scores[slot])), abs=LIMIT)
     assert played.log_probabilities[unlikely] < -1.0
 
 

@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import Config
+from chorus.common.settings.config import Config, NetworkConfig
 from chorus.common.settings.config import check as checked
 from chorus.common.tasks.trajectory import Trajectory
+from chorus.learner.gradient import reduction, worth
 from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network
 from chorus.learner.gradient.returns import Values
@@ -38,7 +39,8 @@ WEIGHTS = {"individual": 0.6, "team": 0.7}
 ENVIRONMENT = EnvironmentSpec(
     "leaving", "leaving 1", tuple(AgentSpec(f"agent_{n}", (3,), (2,)) for n in range(AGENTS)), STEPS, team_reward=True
 )
-SPEC = PolicySpec("all", (0, 1), ENVIRONMENT.agents[0])
+NETWORK = NetworkConfig(encoder=2, lstm=2)
+SPEC = PolicySpec("all", (0, 1), ENVIRONMENT.agents[0], network=NETWORK)
 
 Moves = tuple[tuple[int, ...], ...]
 """For each step the actions of those still there, in the order of agents."""
@@ -118,7 +120,7 @@ def settings(reduction: str, baseline: str, pool: str, number: int) -> Config:
     """Of a run with one task of so many episodes per update."""
     return checked(
         {
-            "network": {"encoder": 2, "lstm": 2},
+            "network": {"encoder": NETWORK.encoder, "lstm": NETWORK.lstm},
             "task": {"episodes": number},
             "update": {"tasks": 1},
             "reward": WEIGHTS,
@@ -184,10 +186,11 @@ def mean_gradients(
     statistics = Statistics.read(SPEC, configs[0], tensors(policy))
     found = [np.zeros(len(network.flat)) for _ in reductions]
     for chance, task in combinations(policy, number):
-        sums = gradient.task_sums(played(task), [network], [statistics], ENVIRONMENT, configs[0])
+        tasks = gradient.task_sums(played(task), [network], [statistics], ENVIRONMENT, configs[0])
+        sums = [part.step for part in tasks]
         for config, total in zip(configs, found, strict=True):
-            z = gradient.divisor(SPEC, sums, ENVIRONMENT, config)
-            total += chance * gradient.reduce(network, sums, z).numpy()
+            z = reduction.divisor(SPEC, sums, ENVIRONMENT, config)
+            total += chance * reduction.reduce(network, sums, z).numpy()
     return found
 
 
@@ -226,7 +229,7 @@ def test_a_baseline_from_the_same_episode_would_not_be_right(monkeypatch: pytest
     def other_agent(values: Values, pool: str) -> Values:
         return values[:, :, ::-1]
 
-    monkeypatch.setattr(gradient, "leave_one_out", other_agent)
+    monkeypatch.setattr(worth, "leave_one_out", other_agent)
     (total,) = mean_gradients.__wrapped__(("sum",), "leave_one_out", "agent")
     assert off(-total / 2, truth("stays a while")[1]) > 0.04
 
@@ -241,7 +244,7 @@ def mean_by_lengths(policy: str, number: int, reduction: str) -> NDArray[np.floa
     statistics = Statistics.read(SPEC, config, tensors(policy))
     counts, sums = [], []
     for episode in episodes():
-        part = gradient.task_sums(played((episode,)), [network], [statistics], ENVIRONMENT, config)[0]
+        part = gradient.task_sums(played((episode,)), [network], [statistics], ENVIRONMENT, config)[0].step
         assert part.gradient is not None
         sums.append(part.gradient.numpy())
         counts.append(part.lives if reduction == "agent_mean" else part.steps)

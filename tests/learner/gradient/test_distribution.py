@@ -69,4 +69,34 @@ def test_a_squashed_gaussian_is_its_definition_far_out_too(
     expected = -0.5 * noise * noise - log_std - 0.5 * log(2.0 * pi) - slope
     size = max(1.0, abs(expected), 0.5 * noise * noise, abs(slope))
     assert float(found[0]) == pytest.approx(expected, abs=1e-6 * size)
-    assert float(entropy[0]) == pytest.approx(0.5 * log(2.0 * pi * exp(1.0)) + log_std, abs=1e-6)
+    spread = 0.5 * log(2.0 * pi * exp(1.0)) + log_std + slope
+    assert float(entropy[0]) == pytest.approx(spread, abs=1e-6 * max(1.0, abs(slope)))
+
+
+@pytest.mark.parametrize(("mean", "log_std"), [(0.0, -1.0), (0.7, 0.0), (2.0, 0.5), (0.0, 2.0)])
+def test_the_bonus_of_continuous_actions_is_their_own_entropy_on_average_and_so_is_its_slope(
+    mean: float, log_std: float
+) -> None:
+    """Against the entropy of the squashed action by quadrature, and its slope by differences. The Gaussian's entropy
+    alone grows for ever with its spread, while that of what is done falls: half of the actions lie at either bound."""
+
+    def true_entropy(mean: float, log_std: float) -> float:
+        z = np.linspace(-9.0, 9.0, 200_001)
+        density = np.exp(-0.5 * z * z) / (2.0 * pi) ** 0.5
+        x = mean + exp(log_std) * z
+        slope = log(4.0) - 2.0 * (np.abs(x) + np.log1p(np.exp(-2.0 * np.abs(x)))) + log(1.5)
+        return float(0.5 * log(2.0 * pi * exp(1.0)) + log_std + np.trapezoid(density * slope, z))
+
+    generator = torch.Generator().manual_seed(0)
+    means = torch.full((200_000, 1), mean, dtype=torch.float64, requires_grad=True)
+    deviation = torch.tensor([log_std], dtype=torch.float64, requires_grad=True)
+    noise = torch.randn(200_000, 1, generator=generator, dtype=torch.float64)
+    actions = (means + torch.exp(deviation) * noise).detach()
+    _, entropy = squashed_gaussian(means, deviation, actions, ((-1.0, 2.0),))
+    by_mean, by_spread = torch.autograd.grad(entropy.mean(), [means, deviation])
+    step = 1e-4
+    assert float(entropy.detach().mean()) == pytest.approx(true_entropy(mean, log_std), abs=0.03)
+    right = (true_entropy(mean + step, log_std) - true_entropy(mean - step, log_std)) / (2 * step)
+    assert float(by_mean.sum()) == pytest.approx(right, abs=0.02)
+    right = (true_entropy(mean, log_std + step) - true_entropy(mean, log_std - step)) / (2 * step)
+    assert float(by_spread.sum()) == pytest.approx(right, abs=0.05)

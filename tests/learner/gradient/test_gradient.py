@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network
+from chorus.learner.gradient.reduction import divisor, reduce
 from chorus.learner.gradient.running_statistics import Statistics
 from chorus.learner.update.episode_totals import episode_totals
 from tests import reference
@@ -53,7 +54,7 @@ def test_the_gradient_of_a_shared_policy_is_the_sum_of_what_each_agents_copy_wou
         network = Network.load(spec, alone.config, doubled(copies), CPU)
         statistics = [Statistics.read(spec, alone.config, copies)]
         for played in batch:
-            own = gradient.task_sums(played, [network], statistics, alone.spec, alone.config)[0].gradient
+            own = gradient.task_sums(played, [network], statistics, alone.spec, alone.config)[0].step.gradient
             assert own is not None
             total += own.numpy()
     assert_equal(shared, total / z)
@@ -71,11 +72,11 @@ def test_the_gradient_is_the_slope_of_the_loss(script: Script, reduction: str) -
     statistics = [Statistics.read(spec, game.config, tensors)]
 
     def loss() -> float:
-        return gradient.task_sums(played, [network], statistics, game.spec, game.config)[0].loss
+        return gradient.task_sums(played, [network], statistics, game.spec, game.config)[0].step.loss
 
-    sums = gradient.task_sums(played, [network], statistics, game.spec, game.config)
-    z = gradient.divisor(spec, sums, game.spec, game.config)
-    found = gradient.reduce(network, sums, z).numpy()
+    sums = [part.step for part in gradient.task_sums(played, [network], statistics, game.spec, game.config)]
+    z = divisor(spec, sums, game.spec, game.config)
+    found = reduce(network, sums, z).numpy()
     flat = network.flat.detach()
     slope = np.zeros(len(flat))
     for number in range(len(flat)):
@@ -169,11 +170,13 @@ def test_ratios_are_clipped_from_above_only_and_are_one_at_lag_zero(script: Scri
     assert min(ratios) < 1.0 < 1.2 < max(ratios)
     tensors = game.version.tensors()
     network = Network.load(spec, game.config, doubled(tensors), CPU)
-    sums = gradient.task_sums(played, [network], [Statistics.read(spec, config, tensors)], game.spec, game.config)[0]
+    sums = gradient.task_sums(played, [network], [Statistics.read(spec, config, tensors)], game.spec, game.config)[
+        0
+    ].step
     assert sums.ratio == pytest.approx(sum(ratios)) and sums.ratio_max == pytest.approx(max(ratios))
     strict = gradient.task_sums(
         played, [network], [Statistics.read(spec, config, tensors)], game.spec, Game.of(script, configured()).config
-    )[0]
+    )[0].step
     assert strict.ratio == strict.steps and strict.ratio_max == 1.0
 
 

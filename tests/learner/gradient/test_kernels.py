@@ -16,7 +16,7 @@ NOTES = """
 import ctypes
 from pathlib import Path
 
-from chorus.common import arithmetic; arithmetic.pin
+from chorus.common.process import arithmetic; arithmetic.pin()
 import torch
 
 from chorus.common.settings import config
@@ -32,7 +32,7 @@ note = ctypes.c_int.from_address(code + 6 + distance)
 
 environment = make("spread?agents=2")
 settings = config.resolve(config.check({}), environment.spec)
-policies = divide(environment.spec, settings.sharing)
+policies = divide(environment.spec, settings.sharing, settings.network)
 version = first_version(settings, policies)
 print(note.value)
 Training(settings, environment.spec, policies, {0: version})

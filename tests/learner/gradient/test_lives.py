@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +30,7 @@ def learner_agrees(game: Game, played: Trajectory) -> bool:
     statistics = [Statistics.read(spec, game.config, tensors) for spec in game.policies]
     sums = gradient.task_sums(played, networks, statistics, game.spec, game.config)
     assert counts_agree(played), "what it is compared with"
-    return max(part.disagreement for part in sums) < TOLERANCE
+    return max(part.step.disagreement for part in sums) < TOLERANCE
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,23 +46,23 @@ def test_the_learner_counts_as_the_environment_does(script: Script, sharing: str
 Packing = Callable[..., Lives]
 
 
-def never_splits(acted: BoolArray, ended: BoolArray, looks: Any = None) -> Lives:
+def never_splits(acted: BoolArray, ended: BoolArray) -> Lives:
     return pack(acted, np.zeros_like(ended))
 
 
-def splits_a_step_late(acted: BoolArray, ended: BoolArray, looks: Any = None) -> Lives:
+def splits_a_step_late(acted: BoolArray, ended: BoolArray) -> Lives:
     return pack(acted, np.concatenate([np.zeros_like(ended[:1]), ended[:-1]]))
 
 
-def splits_a_step_early(acted: BoolArray, ended: BoolArray, looks: Any = None) -> Lives:
+def splits_a_step_early(acted: BoolArray, ended: BoolArray) -> Lives:
     return pack(acted, np.concatenate([ended[1:], np.zeros_like(ended[:1])]))
 
 
-def splits_at_absences(acted: BoolArray, ended: BoolArray, looks: Any = None) -> Lives:
+def splits_at_absences(acted: BoolArray, ended: BoolArray) -> Lives:
     return pack(acted, ended | ~acted)
 
 
-def mixes_two_lives(acted: BoolArray, ended: BoolArray, looks: Any = None) -> Lives:
+def mixes_two_lives(acted: BoolArray, ended: BoolArray) -> Lives:
     lives = pack(acted, ended)
     assert lives.steps is not None
     steps = lives.steps.copy()
@@ -72,14 +71,14 @@ def mixes_two_lives(acted: BoolArray, ended: BoolArray, looks: Any = None) -> Li
     return replace(lives, steps=steps)
 
 
-def runs_backwards(acted: BoolArray, ended: BoolArray, looks: Any = None) -> Lives:
+def runs_backwards(acted: BoolArray, ended: BoolArray) -> Lives:
     lives = pack(acted[::-1], np.concatenate([ended[::-1][1:], np.zeros_like(ended[:1])]))
     assert lives.steps is not None
     time, rows = acted.shape
     return replace(lives, steps=(time - 1 - lives.steps // rows) * rows + lives.steps % rows)
 
 
-def takes_rows_for_time(acted: BoolArray, ended: BoolArray, looks: Any = None) -> Lives:
+def takes_rows_for_time(acted: BoolArray, ended: BoolArray) -> Lives:
     """As if the array were `[row, time]`: each sequence runs over the rows of one step."""
     lives = pack(acted.T, np.zeros_like(ended.T))
     assert lives.steps is not None
@@ -139,14 +138,3 @@ def test_whole_episodes_without_deaths_are_taken_as_they_lie() -> None:
     shape = 5, 4
     lives = pack(np.ones(shape, np.bool_), np.zeros(shape, np.bool_))
     assert lives.steps is None and list(lives.sizes) == [4] * 5 and list(lives.lengths) == [5] * 4
-
-
-def test_a_last_look_follows_the_step_after_which_a_life_was_cut_off() -> None:
-    acted = np.array([[True, True], [True, True], [True, False]])
-    ended = np.array([[False, True], [True, False], [False, False]])
-    looks = np.array([[False, True], [True, False], [False, False]])
-    lives = pack(acted, ended, looks)
-    assert lives.steps is not None
-    own = [lives.steps[lives.life_of_step == life].tolist() for life in range(len(lives.lengths))]
-    # Steps are numbered 0 to 5 by time and row; the looks are 6 (row 1, after step 0) and 7 (row 0, after step 1).
-    assert sorted(own) == [[0, 2, 7], [1, 6], [3], [4]]

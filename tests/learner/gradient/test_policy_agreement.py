@@ -10,9 +10,11 @@ import torch
 
 from chorus.actor.convolution import convolve
 from chorus.actor.rollout import Player
-from chorus.common.policy.layout import layout, picture_sizes
+from chorus.common.policy.layout import layout
 from chorus.common.policy.sharing import divide
+from chorus.common.policy.trunk import convolution_sizes
 from chorus.common.settings import config as configuration
+from chorus.common.settings.config import NetworkConfig
 from chorus.learner.update.training import Training, first_version
 from tests.playground import settings, training_task
 from tests.worlds import Gallery
@@ -24,18 +26,19 @@ LIMIT = 1e-5
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (7, 6, 3), (1, 5, 2), (3, 3, 2)])
-def test_a_convolution_is_the_sum_over_its_window(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(("size", "stride"), [(3, 2), (1, 1), (4, 3), (5, 2)])
+def test_a_convolution_is_the_sum_over_its_window(shape: tuple[int, int, int], size: int, stride: int) -> None:
     draws = np.random.default_rng(0)
     pictures = draws.normal(size=(2, *shape)).astype(np.float32)
-    weight = draws.normal(size=(4, 9 * shape[2])).astype(np.float32)
+    weight = draws.normal(size=(4, size * size * shape[2])).astype(np.float32)
     bias = draws.normal(size=4).astype(np.float32)
-    found = convolve(pictures, weight, bias)
-    assert found.shape == (2, *picture_sizes(shape, (4,))[1])
-    kernel = weight.reshape(4, 3, 3, shape[2]).astype(np.float64)
+    found = convolve(pictures, weight, bias, size, stride, "relu")
+    assert found.shape == (2, *convolution_sizes(shape, NetworkConfig(channels=(4,), kernel=size, stride=stride))[1])
+    kernel = weight.reshape(4, size, size, shape[2]).astype(np.float64)
     for row, y, x, channel in np.ndindex(*found.shape):
         total = float(bias[channel])
-        for dy, dx in np.ndindex(3, 3):
-            at_y, at_x = 2 * y + dy - 1, 2 * x + dx - 1
+        for dy, dx in np.ndindex(size, size):
+            at_y, at_x = stride * y + dy - size // 2, stride * x + dx - size // 2
             if 0 <= at_y < shape[0] and 0 <= at_x < shape[1]:
                 total += float(pictures[row, at_y, at_x].astype(np.float64) @ kernel[channel, dy, dx])
         assert found[row, y, x, channel] == pytest.approx(max(0.0, total), abs=1e-4)
@@ -72,7 +75,7 @@ def test_the_learner_computes_the_actors_log_probabilities(space: str, sections:
     world = Gallery(shape, **done)
     plain = {"task": {"episodes": 3}, "update": {"tasks": 2}, "optimiser": {"learning_rate": 0.03}} | sections
     config = configuration.resolve(settings(**plain), world.spec)
-    policies = divide(world.spec, config.sharing)
+    policies = divide(world.spec, config.sharing, config.network)
     training = Training(config, world.spec, policies, {0: first_version(config, policies)})
     player = Player(world, policies, config.seed)
     for update in range(4):
@@ -90,7 +93,7 @@ def test_no_channels_mean_that_pictures_are_flattened(channels: list[int], first
     and are normalised like any other."""
     world = Gallery(PICTURE, choices=(5,))
     config = settings(network={"channels": channels, "encoder": 6, "lstm": 5, "normalise_observations": True})
-    (spec,) = divide(world.spec, config.sharing)
+    (spec,) = divide(world.spec, config.sharing, config.network)
     tensors = layout(spec, config)
     assert next(iter(tensors)) == first
     assert tensors["encoder.weight"].shape == (6, width)
@@ -106,5 +109,5 @@ def test_torch_sees_what_the_actor_sees_to_the_last_bit_but_rounding() -> None:
     theirs = torch.nn.functional.conv2d(
         torch.from_numpy(pictures).permute(0, 3, 1, 2), kernels, torch.from_numpy(bias), 2, 1
     )
-    ours = convolve(pictures, weight, bias)
+    ours = convolve(pictures, weight, bias, 3, 2, "relu")
     np.testing.assert_allclose(torch.relu(theirs).permute(0, 2, 3, 1).numpy(), ours, atol=1e-5)

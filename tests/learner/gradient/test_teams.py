@@ -23,7 +23,7 @@ from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.returns import Values, discounted
 from chorus.learner.update.training import Training, first_version
 from tests.playground import settings, training_task
-from tests.worlds import Crowd, Grenade, Strangers, World
+from tests.worlds import Crowd, Departure, Grenade, Strangers, World
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Run:
     def of(world: World, config: Config, first: PolicyVersion | None = None) -> Run:
         """A run of a resolved configuration, from given weights or fresh ones."""
         resolved = configuration.resolve(config, world.spec)
-        policies = divide(world.spec, resolved.sharing)
+        policies = divide(world.spec, resolved.sharing, resolved.network)
         version = first or first_version(resolved, policies)
         training = Training(resolved, world.spec, policies, {0: version})
         return Run(world, resolved, training, Player(world, policies, resolved.seed))
@@ -108,6 +108,32 @@ def test_credit_that_ends_with_ones_life_teaches_cowardice(monkeypatch: pytest.M
     assert jumps(run) < 0.05
 
 
+@pytest.mark.parametrize(
+    ("baseline", "sign"),
+    [
+        ("none", 1.0),  # with every return below zero and no baseline it would take hundreds of updates
+        *[(name, sign) for name in ("leave_one_out", "value", "value that sees the team") for sign in (1.0, -1.0)],
+    ],
+)
+def test_to_leave_for_the_team_before_a_limit_of_time_is_credited_as_it_is(baseline: str, sign: float) -> None:
+    """A time after the limit that the living would count and the departed could not have would teach the opposite."""
+    loss, _, sees = baseline.partition(" that sees the ")
+    sections = {
+        "task": {"episodes": 16},
+        "network": {"encoder": 8, "lstm": 8},
+        "loss": {"discount": 0.99, "baseline": loss},
+        "value": {"network": "own", "sees": sees or "own"} if loss == "value" else {},
+        "update": {"passes": 4, "tasks": 2},
+        "optimiser": {"learning_rate": 0.01},
+        "reward": {"individual": 0.0, "team": 1.0},
+    }
+    run = Run.of(Departure(8, sign), settings(**sections))
+    run.learn(45)
+    played = run.player.play(run.training.current, training_task(10_000), 200)
+    paid = float(played.team_rewards.sum()) / 200
+    assert paid > (9.4 if sign > 0 else -8.5), "9.6 and -8 are the best there is"
+
+
 # -- teams of any size
 
 
@@ -147,7 +173,7 @@ def test_who_is_not_there_changes_nothing_for_those_who_are() -> None:
         played = [run.player.play(run.training.current, training_task(), 8) for run in runs]
     np.testing.assert_array_equal(played[0].acted, played[1].acted[:, :, :4])
     np.testing.assert_array_equal(played[0].actions, played[1].actions[:, :, :4])
-    gradients = [run.training.sums(task).policies[0].gradient for run, task in zip(runs, played, strict=True)]
+    gradients = [run.training.sums(task).policies[0].step.gradient for run, task in zip(runs, played, strict=True)]
     assert gradients[0] is not None and gradients[1] is not None
     np.testing.assert_array_equal(gradients[0].numpy(), gradients[1].numpy())
 
@@ -273,7 +299,9 @@ def test_the_mixed_return_is_the_environments_own_where_it_gives_one_number(
     single: str, how: str | None, expected: Callable[[np.ndarray, np.ndarray], float]
 ) -> None:
     """Weights that nobody set do not halve it; as the team's, it counts once for every agent of the team."""
-    config = settings(environment={"single_reward": single}, reward={"team_from": how}, task={"episodes": 8})
+    config = settings(
+        environment={"single_reward": single}, reward={"team_from": how}, task={"episodes": 8}, update={"tasks": 1}
+    )
     run = Run.of(Alike(), config)
     played = run.player.play(run.training.current, training_task(), 8)
     report = run.training.apply([run.training.sums(played)])

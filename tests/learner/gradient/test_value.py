@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chorus.common.errors import ConfigError
+from chorus.common.policy.layout import layout
 from chorus.common.policy.weights import make
-from chorus.learner.gradient.policy_data import PolicyData
-from chorus.learner.gradient.returns import alive
-from chorus.learner.gradient.value import value_targets
 from tests import reference
 from tests.playground import Game, Script, batch_gradients, scripts, tensors_for, training_task, write_script
 from tests.playground import settings as configured
@@ -70,27 +69,49 @@ def test_targets_are_read_from_the_slow_copy_and_the_baseline_is_not(script: Scr
 
 def test_a_value_is_learned_in_terms_of_the_returns_mean_and_deviation(script: Script) -> None:
     game = Game.of(script, configured(loss={"baseline": "value"}))
-    tensors = game.version.tensors() | {"all/credit": np.array([2.0, 10.0, 0.0, 68.0, 0.0, 0.0])}  # mean 5, deviation 3
+    tensors = game.version.tensors() | {"all/credit": np.array([2.0, 10.0, 68.0])}  # mean 5, deviation 3
     scaled = replace(game, version=make(0, tensors))
     batch = [scaled.play()]
     expected = reference.gradients(batch, tensors, game.policies, game.spec, game.config, terms=(5.0, 3.0))[0]
     assert_equal(scaled.gradients(batch)[0], expected)
 
 
-def test_a_value_that_is_right_about_the_time_after_a_limit_explains_what_it_is_held_against() -> None:
-    """Returns that a limit of time cut off go on by the value, in what is fitted to and in what is explained alike."""
-    played = write_script(seed=5, time=7, episodes=4, agents=3)
-    game = Game.of(played, configured(loss={"baseline": "value", "discount": 0.9}, value={"trace": 0.3}))
-    trajectory = game.play()
-    paid = trajectory.individual_rewards.astype(np.float64)
-    tail = np.zeros((*paid.shape[:2], 1))
-    part = PolicyData(trajectory, game.policies[0], [0, 1, 2], paid, tail, paid, alive(trajectory))
-    acted = part.grid(trajectory.acted)
-    values = np.where(acted, 2.0, 0.0), np.where(part.grid(trajectory.truncated), 7.0, 0.0)
-    targets = value_targets(part, values, game.config)
-    monte_carlo = configured(loss={"baseline": "value", "discount": 0.9}, value={"trace": 1.0})
-    assert_equal(targets.whole[acted], value_targets(part, values, monte_carlo).fitted[acted])
-    stopped = value_targets(part, (values[0], np.zeros_like(values[1])), monte_carlo).fitted
-    assert_equal(targets.known[acted], stopped[acted])
-    assert_equal(targets.whole[acted], (targets.known + 7.0 * targets.beyond)[acted])
-    assert targets.beyond[acted].max() == pytest.approx(0.9) and (targets.beyond[acted] == 0.0).any()
+@pytest.mark.parametrize("trace", [0.0, 0.3, 1.0])
+def test_a_limit_of_time_is_the_end_for_a_value_as_it_is_for_a_return(script: Script, trace: float) -> None:
+    """Nobody is credited with a time after the limit: neither who lives to see it, nor who died for the team."""
+    cut = replace(script, truncated=script.truncated | script.terminated, terminated=np.zeros_like(script.terminated))
+    died = replace(script, terminated=script.truncated | script.terminated, truncated=np.zeros_like(script.truncated))
+    config = configured(loss={"baseline": "value", "discount": 0.9}, value={"trace": trace})
+    found = [Game.of(played, config) for played in (cut, died)]
+    for ours, theirs in zip(*(game.gradients([game.play()]) for game in found), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("sharing", ["all", "none"])
+@pytest.mark.parametrize("memory", ["lstm", "none"])
+def test_a_value_that_sees_the_team_is_shown_all_that_act_and_who_is_asked_for(
+    script: Script, sharing: str, memory: str
+) -> None:
+    """The gradient again, the value computed life by life from inputs that are put together by hand."""
+    config = configured(
+        sharing={"mode": sharing},
+        loss={"baseline": "value"},
+        value={"network": "own", "sees": "team", "memory": memory, "trace": 0.7},
+    )
+    game = Game.of(script, config)
+    batch = [game.play(training_task(index=index)) for index in range(2)]
+    expected = reference.gradients(batch, game.version.tensors(), game.policies, game.spec, game.config)
+    for found, slow in zip(game.gradients(batch), expected, strict=True):
+        assert_equal(found, slow)
+
+
+def test_the_policy_never_sees_the_team(script: Script) -> None:
+    """Its inputs and shapes are those of a run whose value sees what the agent sees."""
+    shapes = {}
+    for sees in ("own", "team"):
+        game = Game.of(script, configured(loss={"baseline": "value"}, value={"network": "own", "sees": sees}))
+        own = layout(game.policies[0], game.config)
+        shapes[sees] = {name: draw.shape for name, draw in own.items() if not name.startswith("value.")}
+    assert shapes["own"] == shapes["team"]
+    with pytest.raises(ConfigError, match=r"the policy's network must not see the team; set value\.network to own"):
+        configured(loss={"baseline": "value"}, value={"network": "head", "sees": "team"})

@@ -239,5 +239,5 @@ def test_a_folder_of_somebody_elses_settings_is_no_run(path: Path) -> None:
     (path / "config.yaml").write_text("seed: 3\n")
     with pytest.raises(ConfigError, match="names no run"):
         begun(path)
-    with pytest.raises(ConfigError, match=r"config\.yaml"):
+    with pytest.raises(RunFolderError, match="is it a run folder"):
         read_config(path.parent / "nowhere")

@@ -42,7 +42,7 @@ def test_a_rule_steps_as_torchs_own_does(rule: str, precision: torch.dtype) -> N
     for number in range(1, 31):
         gradient = torch.randn(SIZE, generator=generator, dtype=precision) * 10.0 ** (number % 5 - 3)
         rate = 0.01 / number
-        optimiser.step(config, ours, gradient, state, number, rate)
+        optimiser.step(config, ours, gradient, state, rate)
         for group in torchs.param_groups:
             group["lr"] = rate
         theirs.grad = gradient.clone()
@@ -57,12 +57,12 @@ def test_a_step_goes_on_from_a_stored_state_to_the_last_bit(rule: str) -> None:
     generator = torch.Generator().manual_seed(2)
     gradients = [torch.randn(SIZE, generator=generator) for _ in range(6)]
     through, state = torch.zeros(SIZE), optimiser.fresh(config, torch.zeros(SIZE))
-    for number, gradient in enumerate(gradients, start=1):
-        optimiser.step(config, through, gradient, state, number, 0.01)
+    for gradient in gradients:
+        optimiser.step(config, through, gradient, state, 0.01)
     resumed, kept = torch.zeros(SIZE), optimiser.fresh(config, torch.zeros(SIZE))
-    for number, gradient in enumerate(gradients, start=1):
+    for gradient in gradients:
         kept = {name: value.clone() for name, value in kept.items()}
-        optimiser.step(config, resumed, gradient, kept, number, 0.01)
+        optimiser.step(config, resumed, gradient, kept, 0.01)
     assert torch.equal(through, resumed)
 
 
@@ -70,7 +70,7 @@ def test_a_step_goes_on_from_a_stored_state_to_the_last_bit(rule: str) -> None:
 def test_the_gradient_itself_is_left_alone(rule: str) -> None:
     config, _ = RULES[rule]
     gradient = torch.ones(SIZE)
-    optimiser.step(config, torch.zeros(SIZE), gradient, optimiser.fresh(config, gradient), 1, 0.1)
+    optimiser.step(config, torch.zeros(SIZE), gradient, optimiser.fresh(config, gradient), 0.1)
     assert torch.equal(gradient, torch.ones(SIZE))
 
 

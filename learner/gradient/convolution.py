@@ -1,0 +1,34 @@
+"""The convolutions for pictures in torch. NumPy twin: `actor/convolution.py`."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from chorus.common.policy.trunk import Seen
+from chorus.common.settings.config import NetworkConfig
+from chorus.learner.gradient.layer import ACTIVATIONS, Parameters
+
+
+def see_picture(own: Parameters, seen: Seen, network: NetworkConfig, inputs: Tensor) -> Tensor:
+    """All convolutions, one after the other; whatever follows the picture in the input is passed on.
+
+    Args:
+        own: holds `convolutionN.weight` `[filter, kernel * kernel * channel]` and `.bias`.
+        seen: what the rows are.
+        network: kernels, strides and activation.
+        inputs: `[row, input]`.
+
+    Returns:
+        `[row, number]`, row, column, channel of the last picture, then the rest.
+    """
+    height, width, channels = seen.shape
+    size = height * width * channels
+    pictures = inputs[:, :size].reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+    for number, (kernel, stride) in enumerate(network.convolutions):
+        weight = own[f"convolution{number}.weight"]
+        kernels = weight.view(len(weight), kernel, kernel, -1).permute(0, 3, 1, 2)
+        bias = own[f"convolution{number}.bias"]
+        pictures = torch.nn.functional.conv2d(pictures, kernels, bias, stride, kernel // 2)
+        pictures = ACTIVATIONS[network.activation](pictures)
+    return torch.cat([pictures.permute(0, 2, 3, 1).reshape(len(inputs), -1), inputs[:, size:]], dim=1)
