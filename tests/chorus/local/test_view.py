@@ -43,7 +43,7 @@ def progress(version: int, evaluation: Any = "") -> Any:
         gradient_norm=0.5,
     )
     row = {"agent_steps": 9600 * version, "evaluation_return": evaluation, "policy_lag": 0, "episode_length": 25.0}
-    return SimpleNamespace(report=report, row=row, actors=2)
+    return SimpleNamespace(report=report, row=row, actors=2, warnings=())
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
