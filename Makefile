@@ -5,6 +5,7 @@
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
 #   make chaos                        200 faults beside a run, which must end with the weights of an undisturbed one
 #   make slow                         the tests that take minutes: fuzzing, soak, every environment elsewhere
+#   make page                         look at the web page in a headless Chromium (Debian: apt-get install chromium)
 #   make containers                   build the images and see a fleet of containers learn, scaled and killed; needs Docker with Compose
 #   make check                        lint, formatting, types
 #   make format                       put formatting right
@@ -48,6 +49,11 @@ chaos: $(STAMP) $(GENERATED)
 .PHONY: slow
 slow: $(STAMP) $(GENERATED)
 	@exec $(BIN)/python -m pytest -m slow $(ARGS)
+
+.PHONY: page
+page: $(STAMP) $(GENERATED)
+	@$(BIN)/python -c 'import playwright, axe_playwright_python' 2>/dev/null || $(PIP) install playwright==1.65.2 axe-playwright-python==0.1.8
+	@exec $(BIN)/python -m pytest -m browser tests/page $(ARGS)
 
 .PHONY: containers
 containers: $(STAMP) $(GENERATED)

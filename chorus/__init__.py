@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from chorus.api.team import Team
     from chorus.api.train import train, training
     from chorus.common.errors import ChorusError
+    from chorus.sweeps.sweep import sweep
 
 _HOMES = {
     "Callback": "chorus.api.callbacks",
@@ -42,6 +43,7 @@ _HOMES = {
     "export": "chorus.api.export",
     "load": "chorus.api.policy",
     "register_env": "chorus.api.environments",
+    "sweep": "chorus.sweeps.sweep",
     "train": "chorus.api.train",
     "training": "chorus.api.train",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "export",
     "load",
     "register_env",
+    "sweep",
     "train",
     "training",
 ]

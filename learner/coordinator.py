@@ -98,12 +98,13 @@ class Coordinator:
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
         self._background: set[asyncio.Task[None]] = set()
-        workers = config.learner.workers or len(os.sched_getaffinity(0))
-        self._gradients = ThreadPoolExecutor(workers, thread_name_prefix="gradient")
+        self.workers = config.learner.workers or len(os.sched_getaffinity(0))
+        self._gradients = ThreadPoolExecutor(self.workers, thread_name_prefix="gradient")
         self._step = ThreadPoolExecutor(1, thread_name_prefix="step")
         self._intake = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._began = time.monotonic() - counters.seconds
         self._last_update = time.monotonic()
+        self._waited = 0.0
 
     # -- what actors cause
 
@@ -306,7 +307,8 @@ class Coordinator:
                 self.ledger.batch_ready(update)
                 and sum(task.update == update for task in self._sums) == self.config.tasks
             ):
-                self.metrics.update_seconds.labels("batch").observe(time.monotonic() - began)
+                self._waited = time.monotonic() - began
+                self.metrics.update_seconds.labels("batch").observe(self._waited)
                 return True
             self._changed.clear()
             with span("waiting for the batch", track="batch"):
@@ -335,13 +337,14 @@ class Coordinator:
                 self._early.append(trajectory)
         self._dispatcher.give_out()
         await asyncio.sleep(0)  # what was given out is on its way before the record is written
-        self.metrics.update_seconds.labels("step").observe(time.monotonic() - began)
+        stepped = time.monotonic() - began
+        self.metrics.update_seconds.labels("step").observe(stepped)
         with span("record"):
-            self._record(report, tasks)
+            self._record(report, tasks, (self._waited, stepped))
         if self.training.update % self.config.checkpoint.every == 0:
             await self._checkpoint()
 
-    def _record(self, report: UpdateReport, tasks: list[Task]) -> None:
+    def _record(self, report: UpdateReport, tasks: list[Task], spent: tuple[float, float]) -> None:
         now = time.monotonic()
         counters, total = self._counters, report.totals
         rate = total.agent_steps / max(now - self._last_update, 1e-9)
@@ -354,7 +357,7 @@ class Coordinator:
         )
         evaluations = [self._evaluated.pop(task) for task in tasks if task.purpose is Purpose.EVALUATION]
         evaluation = mean_returns(add_totals(evaluations), self.config, report.update)[2] if evaluations else None
-        row = record.row(report, self._counters, rate, evaluation)
+        row = record.row(report, self._counters, rate, evaluation, spent)
         self._folder.add(row, record.batch(report.update, {task: self._players.pop(task) for task in tasks}))
         self._progressed()
         record.export(report, evaluation, self.metrics)

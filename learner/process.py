@@ -21,6 +21,7 @@ from chorus.common.isolation.isolated import Isolated
 from chorus.common.monitoring import metrics
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
+from chorus.common.page.site import Site
 from chorus.common.policy.sharing import divide
 from chorus.common.policy.size import refuse_too_large
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
@@ -33,6 +34,7 @@ from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.coordinator import Coordinator, Progress
 from chorus.learner.gradient.own_module import name_module
+from chorus.learner.service.overview import Overview
 from chorus.learner.service.server import Server, payload_limit
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, checkpoint_files, load_newest, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
@@ -54,6 +56,8 @@ class Serving:
     port: int
     address: str
     """HOST:PORT at which processes of this machine find it."""
+    page: str
+    """Where a browser of this machine finds the run's page; empty if there is none."""
     resumed_at: int
     stop: Callable[[], None]
     """End after the step at work, with a checkpoint; call it from the learner's own loop."""
@@ -84,6 +88,8 @@ class Listening:
         metrics_port: of `/metrics` and `/healthz`; None for none.
         metrics_host: that it listens at.
         health_port: of a health service in clear text beside the metrics; None for none.
+        page: serve the page of the run beside the metrics.
+        last_words: go on answering there for a while when training cannot go on: somebody scrapes the metrics.
         credentials: what is shown to actors, and asked of them.
     """
 
@@ -92,6 +98,8 @@ class Listening:
     metrics_host: str = "127.0.0.1"
     health_port: int | None = None
     credentials: Credentials = NOTHING
+    page: bool = False
+    last_words: bool = True
 
 
 def own_host(address: str) -> str:
@@ -228,7 +236,10 @@ async def serve(
         web, health, watch = None, None, asyncio.create_task(server.watch())
         try:
             if listening.metrics_port is not None:
-                web = Web(listening.metrics_host, listening.metrics_port, registry, server.ill, listening.credentials)
+                site = Site(out, Overview(server, registry)) if listening.page else None
+                web = Web(
+                    listening.metrics_host, listening.metrics_port, registry, server.ill, listening.credentials, site
+                )
             if listening.health_port is not None:
                 health = Health(listening.metrics_host, listening.health_port, server.ill, lambda: True)
             on_start(
@@ -237,6 +248,7 @@ async def serve(
                     config,
                     port,
                     f"{own_host(listening.address)}:{port}",
+                    web.address if web is not None and listening.page else "",
                     counters.update,
                     coordinator.stop,
                     server.status,
@@ -260,9 +272,9 @@ async def serve(
             try:
                 finished = await coordinator.run()
             except TrainingFault as fault:
+                log.error("training cannot go on", extra={"fault": str(fault)})
                 await server.stop(pb.Goodbye.REASON_STOPPING)
-                if web is not None:  # what happened must be seen before it is gone
-                    log.error("training cannot go on", extra={"fault": str(fault), "seconds": LAST_WORDS_SECONDS})
+                if web is not None and listening.last_words:  # what happened must be seen before it is gone
                     await coordinator.stopped(LAST_WORDS_SECONDS)
                 raise
             reason = pb.Goodbye.REASON_FINISHED if finished else pb.Goodbye.REASON_STOPPING

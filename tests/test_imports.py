@@ -30,6 +30,7 @@ MAY_IMPORT = {
         "chorus.common.policy.weights",
     ],
     "chorus.common.monitoring": ["chorus.common.errors", "chorus.common.transport"],
+    "chorus.common.page": ["chorus.common.errors", "chorus.common.settings", "chorus.common.monitoring.web"],
     "chorus.actor": ["chorus.common", "chorus.protos"],
     "chorus.learner.gradient": ["chorus.common"],
     "chorus.learner.tasks": ["chorus.common"],

@@ -67,6 +67,14 @@ def listening_address(text: str) -> str:
         raise argparse.ArgumentTypeError(str(fault)) from fault
 
 
+def mp4(text: str) -> Path:
+    """A file that a video is written to."""
+    path = Path(text)
+    if path.suffix != ".mp4":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .mp4, and an MP4 is what is written; name it so")
+    return path
+
+
 def gif(text: str) -> Path:
     """A file that a film is written to."""
     path = Path(text)

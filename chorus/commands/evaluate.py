@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from chorus.commands.arguments import count, gif, positive
+from chorus.commands.arguments import count, gif, mp4, positive
 from chorus.common.process import arithmetic
 
 SUMMARY = "play episodes with a run's policy and report the return"
@@ -30,7 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="AGENTS",
         help="glob pattern of agents that play by the weights that the run began with; '*' for all",
     )
+    parser.add_argument(
+        "--with",
+        dest="rival",
+        type=Path,
+        metavar="RUN_B",
+        help="cross-play: some agents play by the policy of another run of the same environment",
+    )
+    parser.add_argument("--agents", default="*", metavar="AGENTS", help="glob pattern of those agents ('*': all)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="processes side by side (default: one per core)")
+    parser.add_argument(
+        "--trajectories", type=Path, metavar="FILE", help="also write all that was played: .npz, .parquet"
+    )
     parser.add_argument("--gif", type=gif, metavar="FILE.gif", help="also film one episode")
+    parser.add_argument("--mp4", type=mp4, metavar="FILE.mp4", help="also film it as a video (needs imageio-ffmpeg)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 
 from chorus.commands.arguments import listening_address
-from chorus.commands.options import add_credentials, add_monitoring, add_settings, read_credentials, read_settings
+from chorus.commands.options import (
+    add_credentials,
+    add_monitoring,
+    add_page,
+    add_settings,
+    read_credentials,
+    read_settings,
+)
 
 SUMMARY = "the central learner alone; actors come from elsewhere"
 EXAMPLES = (
@@ -38,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where actors connect; beyond this machine it needs certificates or --insecure (%(default)s)",
     )
     add_monitoring(parser)
+    add_page(parser)
     add_credentials(parser, "show to actors, and ask of them")
 
 

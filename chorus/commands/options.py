@@ -172,6 +172,11 @@ def add_monitoring(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_page(parser: argparse.ArgumentParser) -> None:
+    """Whether the run's page stands beside the metrics."""
+    parser.add_argument("--no-page", action="store_true", help="serve no web page of the run beside the metrics")
+
+
 def add_credentials(parser: argparse.ArgumentParser, purpose: str) -> None:
     """What this side shows and asks of the other; `read_credentials` reads the files."""
     group = parser.add_argument_group("security", f"what to {purpose}; each also by the environment variable named")

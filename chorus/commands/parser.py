@@ -27,11 +27,15 @@ from chorus.commands import (
     league,
     learner,
     replay,
+    report,
     resume,
     settings,
     status,
     study,
+    sweep,
+    track,
     train,
+    view,
 )
 from chorus.commands.completion import complete
 from chorus.commands.examples import epilog
@@ -51,6 +55,10 @@ COMMANDS = {
     "export": export,
     "status": status,
     "health": health,
+    "sweep": sweep,
+    "view": view,
+    "report": report,
+    "track": track,
     "diff": diff,
     "replay": replay,
     "chaos": chaos,

@@ -8,6 +8,7 @@ from pathlib import Path
 from chorus.commands.options import (
     add_credentials,
     add_monitoring,
+    add_page,
     add_set,
     add_updates,
     read_credentials,
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_set(group)
     add_actors(parser)
     add_monitoring(parser)
+    add_page(parser)
     add_credentials(parser, "show to actors, and ask of them")
     parser.set_defaults(init_from=None, resuming=True, json=False, parent=None)
 

@@ -9,6 +9,7 @@ from chorus.commands.arguments import listening_address, positive
 from chorus.commands.options import (
     add_credentials,
     add_monitoring,
+    add_page,
     add_settings,
     read_credentials,
     read_settings,
@@ -41,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="tell of the start, every update and the end as JSON lines")
     parser.add_argument("--parent", type=int, metavar="PID", help="stop when this is no longer the parent process")
     add_monitoring(parser)
+    add_page(parser)
     add_credentials(parser, "show to actors, and ask of them")
     parser.set_defaults(resuming=False)
 

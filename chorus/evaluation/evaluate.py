@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from collections.abc import Callable
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +18,13 @@ from chorus.common.errors import RunFolderError
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.settings.config import Config
 from chorus.common.settings.schedule import value_at
-from chorus.common.tasks.task import Purpose, Task
-from chorus.evaluation.film import film
-from chorus.evaluation.line_up import LineUp, line_up
-from chorus.learner.gradient.returns import split_rewards
+from chorus.evaluation.film import check_video, film
+from chorus.evaluation.line_up import LineUp, Rival, line_up
+from chorus.evaluation.match import Match, Played, play_task, play_tasks, rival_of
+from chorus.evaluation.trajectories import check_format
+from chorus.evaluation.trajectories import write as write_trajectories
 from chorus.learner.storage.run_folder import read_config
-from chorus.runs.weights import newest_policy
+from chorus.runs.weights import environment_spec, newest_policy
 
 Values = NDArray[np.float64]
 
@@ -29,7 +33,34 @@ def evaluate(options: argparse.Namespace) -> int:
     """Play, print a summary, film an episode if asked to."""
     config = read_config(options.dir)
     policy = newest_policy(options.dir)
-    measured = play(config, policy, options.episodes, options.seed, options.greedy, options.untrained)
+    match = Match(
+        str(options.dir),
+        options.seed,
+        options.greedy,
+        options.untrained,
+        None if options.rival is None else str(options.rival),
+        options.agents,
+    )
+    if options.trajectories is not None:
+        check_format(options.trajectories)
+    if options.mp4 is not None:
+        check_video()
+    rival = rival_of(match)
+    with tempfile.TemporaryDirectory() as folder:
+        keep = None if options.trajectories is None else Path(folder)
+        measured = play(
+            config,
+            policy,
+            options.episodes,
+            options.seed,
+            options.greedy,
+            options.untrained,
+            rival,
+            lambda count: play_tasks(match, count, options.jobs, keep),
+        )
+        if options.trajectories is not None:
+            names = [agent.name for agent in environment_spec(options.dir).agents]
+            write_trajectories(Path(folder), options.trajectories, names, options.episodes)
     summary = {name: summarise(values) for name, values in measured.items()}
     if options.json:
         about = {
@@ -39,27 +70,39 @@ def evaluate(options: argparse.Namespace) -> int:
             "untrained": options.untrained,
             "policy_version": policy.version,
         }
+        if rival is not None:
+            about |= {"with": str(options.rival), "agents": options.agents}
         print(json.dumps(about | summary, indent=2))
     else:
         how = "greedy" if options.greedy else "sampling"
         print(f"{options.episodes} episodes by policy version {policy.version}, {how}")
         if options.untrained is not None:
             print(f"agents {options.untrained} by the weights that the run began with")
+        if rival is not None:
+            print(f"agents {options.agents} by policy version {rival.policy.version} of {options.rival}")
         width = max(len(name) for name in summary)
         for name, figures in summary.items():
             print(
                 f"  {name:{width}} {figures['mean']:10.3f} +- {figures['confidence_95']:.3f}"
                 f"   95 % of episodes: {figures['low']:.3f} … {figures['high']:.3f}"
             )
-    if options.gif is not None and not film(config, policy, options.gif, options.seed, options.greedy):
-        raise RunFolderError(
-            f"{config.environment.spec} has no pictures, so there is nothing to write to {options.gif}"
-        )
+    for path in (options.gif, options.mp4):
+        if path is not None and not film(
+            config, policy, path, options.seed, options.greedy, untrained=options.untrained, rival=rival
+        ):
+            raise RunFolderError(f"{config.environment.spec} has no pictures, so there is nothing to write to {path}")
     return 0
 
 
 def play(
-    config: Config, policy: PolicyVersion, episodes: int, seed: int, greedy: bool, untrained: str | None = None
+    config: Config,
+    policy: PolicyVersion,
+    episodes: int,
+    seed: int,
+    greedy: bool,
+    untrained: str | None = None,
+    rival: Rival | None = None,
+    played: Callable[[int], list[Played]] | None = None,
 ) -> dict[str, Values]:
     """Returns and lengths of `episodes` fresh episodes, each float64 `[episode]`; returns are summed over agents.
 
@@ -73,31 +116,29 @@ def play(
         seed: of these episodes.
         greedy: take the likeliest action instead of a sample.
         untrained: glob pattern of the agents that play by the weights the run began with; None for nobody.
+        rival: another run whose policy plays for some of the agents; None for none.
+        played: plays so many tasks elsewhere; None plays them here.
     """
     environment = make(config.environment.spec)
     spec = environment.spec
-    sides: LineUp = line_up(config, spec, policy, untrained)
+    sides: LineUp = line_up(config, spec, policy, untrained, rival)
     player = Player(environment, sides.policies, seed, greedy, config.instances)
-    individual, team, lengths = [], [], []
+    count = -(-episodes // config.episodes)
     try:
-        for index in range(-(-episodes // config.episodes)):
-            trajectory = player.play(sides.version, Task(0, Purpose.EVALUATION, index), config.episodes)
-            own, shared = split_rewards(trajectory, config, spec.team_reward)
-            individual.append(own.sum(axis=0))
-            team.append(shared.sum(axis=0))
-            lengths.append(trajectory.lengths.astype(np.float64))
+        tasks = played(count) if played else [play_task(config, player, sides, index) for index in range(count)]
     finally:
         environment.close()
-    of_agent, of_team = np.concatenate(individual)[:episodes], np.concatenate(team)[:episodes]
+    of_agent = np.concatenate([task.individual for task in tasks])[:episodes]
+    of_team = np.concatenate([task.team for task in tasks])[:episodes]
     weights = value_at(config.reward.individual, policy.version), value_at(config.reward.team, policy.version)
     mixed = weights[0] * of_agent + weights[1] * of_team[:, None]
     measured = {
         "mixed_return": mixed.sum(axis=1),
         "individual_return": of_agent.sum(axis=1),
         "team_return": of_team * len(spec.agents),
-        "episode_length": np.concatenate(lengths)[:episodes],
+        "episode_length": np.concatenate([task.lengths for task in tasks])[:episodes],
     }
-    if len(sides.policies) > 1 or untrained is not None:
+    if len(sides.policies) > 1 or untrained is not None or rival is not None:
         measured |= {f"mixed_return of {side.name}": mixed[:, side.agents].sum(axis=1) for side in sides.policies}
     if len(spec.agents) > 1:
         measured |= {f"mixed_return of {agent.name}": mixed[:, n] for n, agent in enumerate(spec.agents)}

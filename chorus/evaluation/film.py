@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from chorus.actor.rollout import Player
 from chorus.common.environments import make
-from chorus.common.policy.sharing import divide
+from chorus.common.errors import ConfigError
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.settings.config import Config
 from chorus.common.settings.schedule import value_at
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
+from chorus.evaluation.line_up import Rival, line_up
 from chorus.learner.gradient.returns import split_rewards
 
 Picture = NDArray[np.uint8]
@@ -28,16 +30,36 @@ LEAST_WIDTH = 220
 """Pixels: the height of the caption, and the width that it takes."""
 
 
-def film(config: Config, policy: PolicyVersion, path: Path, seed: int, greedy: bool = False) -> bool:
-    """Play one fresh episode and write it as a GIF; return False if the environment has no pictures."""
+def film(
+    config: Config,
+    policy: PolicyVersion,
+    path: Path,
+    seed: int,
+    greedy: bool = False,
+    untrained: str | None = None,
+    rival: Rival | None = None,
+) -> bool:
+    """Play one fresh episode and write it as a GIF, or as an MP4 where the path ends so; return False if the
+    environment has no pictures.
+
+    Args:
+        config: the run's.
+        policy: the version to play by.
+        path: of the film.
+        seed: of the episode.
+        greedy: take the likeliest action instead of a sample.
+        untrained: glob pattern of the agents that play by the weights the run began with; None for nobody.
+        rival: another run whose policy plays for some of the agents; None for none.
+    """
     environment = make(config.environment.spec, render=True)
     try:
-        player = Player(environment, divide(environment.spec, config.sharing, config.network), seed, greedy)
-        trajectory, pictures = shoot(player, policy, Task(0, Purpose.EVALUATION, 0), 1)
+        sides = line_up(config, environment.spec, policy, untrained, rival)
+        player = Player(environment, sides.policies, seed, greedy)
+        trajectory, pictures = shoot(player, sides.version, Task(0, Purpose.EVALUATION, 0), 1)
         said = captions(trajectory, config, environment.spec.team_reward, policy.version)
     finally:
         environment.close()
-    return write_gif(pictures, path, said)
+    return write_mp4(pictures, path, said) if path.suffix == ".mp4" else write_gif(pictures, path, said)
 
 
 def shoot(
@@ -75,12 +97,15 @@ def write_gif(pictures: list[Picture], path: Path, said: list[str]) -> bool:
     """Write pictures as a GIF, each with its caption; return False if there are none."""
     if not pictures:
         return False
-    under = said[len(said) - len(pictures) :]  # one that cannot draw before its first step begins later
-    captioned = [_caption(Image.fromarray(picture), words) for picture, words in zip(pictures, under, strict=True)]
-    first, *rest = [picture.convert("P", palette=Image.Palette.ADAPTIVE) for picture in captioned]
+    first, *rest = [picture.convert("P", palette=Image.Palette.ADAPTIVE) for picture in _captioned(pictures, said)]
     durations = [FRAME_MILLISECONDS] * len(rest) + [LAST_FRAME_MILLISECONDS]
     first.save(path, save_all=True, append_images=rest, duration=durations, loop=0)
     return True
+
+
+def _captioned(pictures: list[Picture], said: list[str]) -> list[Image.Image]:
+    under = said[len(said) - len(pictures) :]  # one that cannot draw before its first step begins later
+    return [_caption(Image.fromarray(picture), words) for picture, words in zip(pictures, under, strict=True)]
 
 
 def _caption(picture: Image.Image, words: str) -> Image.Image:
@@ -91,3 +116,35 @@ def _caption(picture: Image.Image, words: str) -> Image.Image:
     pen = ImageDraw.Draw(whole)
     pen.text((6, picture.height + STRIP // 2), words, fill=(40, 40, 40), anchor="lm", font=ImageFont.load_default(13))
     return whole
+
+
+def check_video() -> Any:
+    """What writes MP4 files.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import imageio_ffmpeg
+    except ImportError as fault:
+        raise ConfigError("MP4 needs imageio-ffmpeg: pip install 'chorus-marl[video]', or film a GIF") from fault
+    return imageio_ffmpeg
+
+
+def write_mp4(pictures: list[Picture], path: Path, said: list[str]) -> bool:
+    """Write pictures as an MP4 that every browser plays (H.264, yuv420p), each with its caption; False if there are
+    none."""
+    if not pictures:
+        return False
+    frames = _captioned(pictures, said)
+    last = [frames[-1]] * (LAST_FRAME_MILLISECONDS // FRAME_MILLISECONDS)
+    writer = check_video().write_frames(
+        str(path), frames[0].size, fps=1000 // FRAME_MILLISECONDS, macro_block_size=2, ffmpeg_log_level="error"
+    )
+    writer.send(None)
+    try:
+        for frame in [*frames, *last]:
+            writer.send(frame.tobytes())
+    finally:
+        writer.close()
+    return True

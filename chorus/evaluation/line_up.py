@@ -25,20 +25,36 @@ class LineUp:
     version: PolicyVersion
 
 
-def line_up(config: Config, environment: EnvironmentSpec, policy: PolicyVersion, untrained: str | None) -> LineUp:
-    """Set the agents whose names match the pattern `untrained` apart, under policies named `NAME untrained`.
+@dataclass(frozen=True)
+class Rival:
+    """Another run whose policy plays for some agents: its name, settings and weights, and a glob pattern of agents."""
+
+    name: str
+    config: Config
+    policy: PolicyVersion
+    agents: str
+
+
+def line_up(
+    config: Config,
+    environment: EnvironmentSpec,
+    policy: PolicyVersion,
+    untrained: str | None,
+    rival: Rival | None = None,
+) -> LineUp:
+    """Set the agents whose names match the pattern `untrained` apart, under policies named `NAME untrained`; or those
+    that play for a rival, under policies named `NAME of RIVAL`.
 
     Raises:
         ConfigError: the pattern matches nobody, or part of a policy that sees agent ids, or the run did not begin with
             weights of its own.
     """
     policies = divide(environment, config.sharing, config.network)
+    if rival is not None:
+        return _against(policies, environment, policy, untrained, rival)
     if untrained is None:
         return LineUp(policies, policy)
-    names = [agent.name for agent in environment.agents]
-    chosen = {number for number, name in enumerate(names) if fnmatchcase(name, untrained)}
-    if not chosen:
-        raise ConfigError(f"--untrained {untrained!r} matches none of {', '.join(names)}")
+    chosen = _matching(environment, untrained, "--untrained")
     if config.initial_weights:
         raise ConfigError("--untrained: the run began with the weights of another run; evaluate that one")
     tensors, fresh = policy.tensors(), first_version(config, policies).tensors()
@@ -56,6 +72,61 @@ def line_up(config: Config, environment: EnvironmentSpec, policy: PolicyVersion,
             sides.append(replace(spec, name=f"{spec.name} untrained", agents=parts[1]))
             tensors |= _renamed(fresh, spec.name, f"{spec.name} untrained")
     return LineUp(tuple(sides), make(policy.version, tensors))
+
+
+def _matching(environment: EnvironmentSpec, pattern: str, option: str) -> set[int]:
+    names = [agent.name for agent in environment.agents]
+    chosen = {number for number, name in enumerate(names) if fnmatchcase(name, pattern)}
+    if not chosen:
+        raise ConfigError(f"{option} {pattern!r} matches none of {', '.join(names)}")
+    return chosen
+
+
+def _against(
+    policies: tuple[PolicySpec, ...],
+    environment: EnvironmentSpec,
+    policy: PolicyVersion,
+    untrained: str | None,
+    rival: Rival,
+) -> LineUp:
+    """This run's policies for some agents, the rival's for those that it plays for."""
+    if untrained is not None:
+        raise ConfigError("--with and --untrained: give one of the two")
+    chosen = _matching(environment, rival.agents, "--agents")
+    theirs = divide(environment, rival.config.sharing, rival.config.network)
+    tensors, others = policy.tensors(), rival.policy.tensors()
+    sides: list[PolicySpec] = []
+    for spec, guest in [*((spec, False) for spec in policies), *((spec, True) for spec in theirs)]:
+        agents = tuple(agent for agent in spec.agents if (agent in chosen) is guest)
+        if not agents:
+            continue
+        if spec.identified and agents != spec.agents:
+            raise ConfigError(
+                f"--agents {rival.agents!r}: policy {spec.name!r} tells its agents apart by ids and cannot be divided;"
+                " give a pattern that matches all of its agents or none"
+            )
+        name = f"{spec.name} of {rival.name}" if guest else spec.name
+        if guest:
+            tensors |= _renamed(others, spec.name, name)
+            _see_that_it_fits(replace(spec, name=name), tensors, rival)
+        sides.append(replace(spec, name=name, agents=agents))
+    return LineUp(tuple(sides), make(policy.version, tensors))
+
+
+def _see_that_it_fits(spec: PolicySpec, tensors: Tensors, rival: Rival) -> None:
+    """See that the rival was trained on observations and actions of these sizes."""
+    head, encoder = tensors.get(f"{spec.name}/head.weight"), tensors.get(f"{spec.name}/encoder.weight")
+    flat = len(spec.agent.observation_shape) < 3  # else convolutions stand between the two
+    if (
+        head is None
+        or encoder is None
+        or spec.output_size not in head.shape
+        or (flat and spec.input_size not in encoder.shape)
+    ):
+        raise ConfigError(
+            f"--with {rival.name}: its policies do not fit the agents {rival.agents!r} of this environment;"
+            f" it was trained on {rival.config.environment.spec}"
+        )
 
 
 def _renamed(tensors: Tensors, old: str, new: str) -> Tensors:

@@ -43,6 +43,9 @@ class Events:
         """Something that a person should know now."""
         self.tell("note", text=what)
 
+    def stopping(self) -> None:
+        """The end is told when it has come."""
+
     def tell(self, event: str, **fields: Any) -> None:
         """Write one event."""
         self._file.write(json.dumps({"event": event, **fields}, allow_nan=False) + "\n")

@@ -21,7 +21,12 @@ def learn(config: Config, options: argparse.Namespace) -> int:
     """Run until the last update or a signal; both are success."""
     logs.start()
     listening = Listening(
-        options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
+        options.listen,
+        options.metrics_port,
+        options.metrics_host,
+        options.health_port,
+        options.credentials,
+        page=not options.no_page,
     )
 
     async def main() -> None:

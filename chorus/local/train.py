@@ -53,7 +53,13 @@ def _trained(config: Config, options: argparse.Namespace, events: Events | None)
     if not options.resuming:
         out.mkdir(parents=True, exist_ok=True)
     listening = Listening(
-        options.listen, options.metrics_port, options.metrics_host, options.health_port, options.credentials
+        options.listen,
+        0 if options.metrics_port is None and not options.no_page else options.metrics_port,
+        options.metrics_host,
+        options.health_port,
+        options.credentials,
+        page=not options.no_page,
+        last_words=options.metrics_port is not None,
     )
     log_path, prints_path = out / "log.jsonl", out / "prints.log"
     with log_path.open("a", encoding="utf-8") as log_file, prints_path.open("a", encoding="utf-8") as prints:
@@ -109,8 +115,14 @@ async def _train(config, out, listening, options, log_file, prints, events) -> _
 
     def on_start(serving: Serving) -> None:
         started.append(serving)
+
+        def on_signal() -> None:
+            for view in views:
+                view.stopping()
+            serving.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, serving.stop)
+            asyncio.get_running_loop().add_signal_handler(number, on_signal)
         if options.parent is not None:
             watches.append(asyncio.create_task(_watch_parent(options.parent, serving.stop)))
         if events is not None:
@@ -140,6 +152,8 @@ async def _train(config, out, listening, options, log_file, prints, events) -> _
         if events is not None:
             views.append(events)
             return
+        if serving.page:
+            print(f"page:    {serving.page}", flush=True)
         view = View(f"{config.environment.spec} in {out}", serving.config.updates, serving.resumed_at)
         views.append(view)
         watches.append(asyncio.create_task(tell_why(serving, view.wait, launcher.trouble)))

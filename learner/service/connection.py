@@ -81,7 +81,8 @@ class Connection:
         self.name = "unnamed"
         self.wanted = 0
         self.remark = ""
-        self.heard = time.monotonic()
+        self.heard = self.joined = time.monotonic()
+        self.version = -1
         self._contract = contract
         self._coordinator = contract.coordinator
         self._context = context
@@ -101,6 +102,7 @@ class Connection:
     def send_task(self, task: Task, policy: PolicyVersion, past: Sequence[PolicyVersion] = ()) -> None:
         """Have the actor play a task, after giving it the version, and those of opponents, if it has not got them."""
         self.wanted -= 1
+        self.version = policy.version
         for version in (*past, policy):
             self._give(version)
         order = pb.RolloutTask(

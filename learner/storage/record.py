@@ -12,7 +12,9 @@ from chorus.learner.storage.checkpoint import Counters
 from chorus.learner.update.report import UpdateReport
 
 
-def row(report: UpdateReport, counters: Counters, rate: float, evaluation: float | None) -> dict[str, Any]:
+def row(
+    report: UpdateReport, counters: Counters, rate: float, evaluation: float | None, spent: tuple[float, float]
+) -> dict[str, Any]:
     """An update's row by column (`chorus.learner.storage.run_folder.COLUMNS`).
 
     Args:
@@ -20,6 +22,7 @@ def row(report: UpdateReport, counters: Counters, rate: float, evaluation: float
         counters: with this update counted.
         rate: agent-steps a second of this update.
         evaluation: mean mixed return of its evaluation; None if there was none.
+        spent: seconds that the update waited for its batch, and that its step took.
     """
     total = report.totals
     return {
@@ -48,6 +51,8 @@ def row(report: UpdateReport, counters: Counters, rate: float, evaluation: float
         "importance_ratio_mean": report.ratio_mean,
         "importance_ratio_max": report.ratio_max,
         "learning_rate": report.learning_rate,
+        "batch_seconds": round(spent[0], 6),
+        "step_seconds": round(spent[1], 6),
     }
 
 

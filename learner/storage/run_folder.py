@@ -58,6 +58,8 @@ COLUMNS = (
     "importance_ratio_mean",
     "importance_ratio_max",
     "learning_rate",
+    "batch_seconds",
+    "step_seconds",
 )
 
 

@@ -37,6 +37,9 @@ def scene(shared: Chorus) -> Iterator[tuple[Path, dict[str, str]]]:
     folder = shared.folder / "scene"
     write(folder)
     shutil.copytree(ROOT / "configs", folder / "configs")
+    (folder / "sweep.yaml").write_text(
+        "settings: { updates: 2, task.episodes: 4 }\nvary: { loss.discount: [0.9, 1.0] }\n"
+    )
     shared.run("train", "--out", folder / "runs" / "mine", *QUICK, *SMALL, "--actors", "1", "--no-pictures")
     shutil.copytree(folder / "runs" / "mine", folder / "runs" / "again")
     shared.run("certs", folder / "certs")
@@ -54,9 +57,9 @@ def run(folder: Path, line: str, command: str, places: dict[str, str]) -> subpro
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     process = subprocess.Popen(words, cwd=folder, env=environment, stdout=-1, stderr=subprocess.STDOUT, text=True)
     try:
-        if command in ("actor", "learner"):  # they stay until they are asked to go
+        if command in ("actor", "learner", "view"):  # they stay until they are asked to go
             for said in process.stdout or ():
-                if '"ready"' in said or '"learner listens"' in said:
+                if '"ready"' in said or '"learner listens"' in said or "page:" in said:
                     process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=PATIENCE_SECONDS * (5 if heavy(example) else 1))
     finally:
