@@ -23,7 +23,6 @@ from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network, initialise
 from chorus.learner.gradient.running_statistics import Statistics
 from tests.playground import Game, Script, batch_gradients, doubled, scripts, tensors_for, write_script
-from tests.playground import settings as configured
 from tests.worlds import Gallery
 
 LIMIT = 1e-5
@@ -105,7 +104,7 @@ def test_many_threads_may_differentiate_at_once() -> None:
 
 def test_it_begins_as_the_module_does_by_the_runs_seed() -> None:
     world = Gallery((4,), choices=(5,))
-    config = configured(network={"module": MODULES[0], "lstm": 5})
+    config = configuration.check({"network": {"module": MODULES[0], "lstm": 5}})
     (spec,) = divide(world.spec, config.sharing, config.network)
     first, again, other = (initialise(spec, 0, config, seed) for seed in (1, 1, 2))
     name = "all/module.cell.weight_hh"
@@ -127,7 +126,7 @@ def test_it_begins_as_the_module_does_by_the_runs_seed() -> None:
 )
 def test_a_module_that_breaks_the_rules_is_refused_by_name(module: str, complaint: str) -> None:
     world = Gallery((4,), choices=(5,))
-    config = configured(network={"module": module, "lstm": 5})
+    config = configuration.check({"network": {"module": module, "lstm": 5}})
     with pytest.raises(ConfigError, match=f"network.module {module}.*{complaint}"):
         own_module.name_module(config, divide(world.spec, config.sharing, config.network))
 
