@@ -44,8 +44,8 @@ def test_actors_and_learner_agree(script: Script, sharing: str, module: str, val
     )
     game = Game.of(script, config)
     tensors = game.version.tensors()
-    networks = [Network.load(spec, config, tensors, torch.device("cpu")) for spec in game.policies]
-    statistics = [Statistics.read(spec, config, tensors) for spec in game.policies]
+    networks = [Network.load(spec, game.config, tensors, torch.device("cpu")) for spec in game.policies]
+    statistics = [Statistics.read(spec, game.config, tensors) for spec in game.policies]
     sums = gradient.task_sums(game.play(), networks, statistics, game.spec, game.config)
     assert max(part.step.disagreement for part in sums) <= LIMIT
 
@@ -57,8 +57,8 @@ def test_the_gradient_is_the_slope_of_the_loss(module: str) -> None:
     played, tensors = game.play(), game.version.tensors()
     (exact,) = batch_gradients([played], tensors, game.policies, game.spec, game.config)
     (spec,) = game.policies
-    network = Network.load(spec, config, doubled(tensors), torch.device("cpu"))
-    statistics = [Statistics.read(spec, config, tensors)]
+    network = Network.load(spec, game.config, doubled(tensors), torch.device("cpu"))
+    statistics = [Statistics.read(spec, game.config, tensors)]
 
     def loss(flat: torch.Tensor) -> float:
         moved = network.with_flat(flat)
