@@ -44,7 +44,7 @@ def structure(spec: PolicySpec, config: Config) -> dict[str, trunk.Draw]:
 
 def _own_trunks(spec: PolicySpec, config: Config) -> list[str]:
     """Prefixes of the trunks that are networks of one's own."""
-    value = config.loss.baseline == "value" and config.value.network == "own" and config.value.sees == "own"
+    value = config.loss.baseline == "value" and config.value.network == "own" and value_trunk(spec, config)[1].module
     return ["", *(["value."] if value else [])] if spec.network.module else []
 
 

@@ -23,7 +23,6 @@ from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network, initialise
 from chorus.learner.gradient.running_statistics import Statistics
 from tests.playground import Game, Script, batch_gradients, doubled, scripts, tensors_for, write_script
-from tests.playground import settings as configured
 from tests.worlds import Gallery
 
 LIMIT = 1e-5
@@ -45,8 +44,8 @@ def test_actors_and_learner_agree(script: Script, sharing: str, module: str, val
     )
     game = Game.of(script, config)
     tensors = game.version.tensors()
-    networks = [Network.load(spec, config, tensors, torch.device("cpu")) for spec in game.policies]
-    statistics = [Statistics.read(spec, config, tensors) for spec in game.policies]
+    networks = [Network.load(spec, game.config, tensors, torch.device("cpu")) for spec in game.policies]
+    statistics = [Statistics.read(spec, game.config, tensors) for spec in game.policies]
     sums = gradient.task_sums(game.play(), networks, statistics, game.spec, game.config)
     assert max(part.step.disagreement for part in sums) <= LIMIT
 
@@ -58,8 +57,8 @@ def test_the_gradient_is_the_slope_of_the_loss(module: str) -> None:
     played, tensors = game.play(), game.version.tensors()
     (exact,) = batch_gradients([played], tensors, game.policies, game.spec, game.config)
     (spec,) = game.policies
-    network = Network.load(spec, config, doubled(tensors), torch.device("cpu"))
-    statistics = [Statistics.read(spec, config, tensors)]
+    network = Network.load(spec, game.config, doubled(tensors), torch.device("cpu"))
+    statistics = [Statistics.read(spec, game.config, tensors)]
 
     def loss(flat: torch.Tensor) -> float:
         moved = network.with_flat(flat)
@@ -105,7 +104,7 @@ def test_many_threads_may_differentiate_at_once() -> None:
 
 def test_it_begins_as_the_module_does_by_the_runs_seed() -> None:
     world = Gallery((4,), choices=(5,))
-    config = configured(network={"module": MODULES[0], "lstm": 5})
+    config = configuration.check({"network": {"module": MODULES[0], "lstm": 5}})
     (spec,) = divide(world.spec, config.sharing, config.network)
     first, again, other = (initialise(spec, 0, config, seed) for seed in (1, 1, 2))
     name = "all/module.cell.weight_hh"
@@ -127,7 +126,7 @@ def test_it_begins_as_the_module_does_by_the_runs_seed() -> None:
 )
 def test_a_module_that_breaks_the_rules_is_refused_by_name(module: str, complaint: str) -> None:
     world = Gallery((4,), choices=(5,))
-    config = configured(network={"module": module, "lstm": 5})
+    config = configuration.check({"network": {"module": module, "lstm": 5}})
     with pytest.raises(ConfigError, match=f"network.module {module}.*{complaint}"):
         own_module.name_module(config, divide(world.spec, config.sharing, config.network))
 
