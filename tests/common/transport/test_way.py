@@ -16,6 +16,9 @@ from chorus.common.transport.credentials import Credentials, read_credentials
 VARIABLES = ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy")
 
 
+PLACES = ("learner.invalid", "127.0.0.1:9", "localhost:9", "[::1]:9")
+
+
 class Proxy:
     """Takes connections, keeps their first lines, and lets nobody through."""
 
@@ -33,7 +36,9 @@ class Proxy:
             except OSError:
                 return
             with connection:
-                self.asked.append(connection.recv(1000).decode(errors="replace").partition("\r\n")[0])
+                line = connection.recv(1000).decode(errors="replace").partition("\r\n")[0]
+                if any(place in line for place in PLACES):  # libraries in this process may call home meanwhile
+                    self.asked.append(line)
                 connection.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
 
     def close(self) -> None:
