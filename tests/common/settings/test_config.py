@@ -334,10 +334,3 @@ def test_reward_weights_left_out_follow_what_the_environment_gives() -> None:
     assert (given.individual, given.team) == (0.5, 0.3)
     with pytest.raises(ConfigError, match="gives a team reward apart"):
         resolve(check({"environment": {"single_reward": "team"}}), team(team_reward=True))
-
-
-@pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[3] / "configs").glob("*.yaml")), ids=lambda path: path.stem
-)
-def test_the_configurations_that_come_along_are_valid(path: Path) -> None:
-    check(read(path))

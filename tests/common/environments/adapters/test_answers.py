@@ -58,7 +58,19 @@ def test_any_form_of_one_number_is_a_reward(reward: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "reward", [None, "1.5", np.array([1.0, 2.0]), {}, 1j, [1.0, [2.0]], np.array(["1"]), b"1", object()], ids=repr
+    "reward",
+    [
+        None,
+        "1.5",
+        np.array([1.0, 2.0]),
+        {},
+        1j,
+        [1.0, [2.0]],
+        np.array(["1"]),
+        b"1",
+        pytest.param(object(), id="an object"),
+    ],
+    ids=repr,
 )
 def test_whatever_else_is_no_reward_and_agent_field_and_value_are_named(reward: Any) -> None:
     with pytest.raises(EnvironmentFault, match=r"'toy', agent 'b': its reward is .*; give one number") as fault:
