@@ -1,9 +1,10 @@
-"""Do the configs reach what they are held to? Five seeds of each, trained, measured, drawn, and set beside the target.
+"""What do defaults and configs reach, beside what the field reports? Five unseen seeds of each, trained and measured.
 
-Each seed is trained by `chorus train --config configs/NAME.yaml --seed SEED`, then measured by `chorus evaluate` over
-100 fresh episodes by the sampling policy. A target that is to be reached on the way is read from the evaluation of 100
-fresh episodes that the run itself made last before its steps were used up. Seconds are those of `metrics.csv`: of the
-run's training, without the start of its processes. The table and the pictures go to docs/results.md, between two marks.
+`python -m chorus.studies.targets [NAME …]`. Each seed is trained twice, by the task's config and by the defaults alone
+(`chorus train --env SPEC`), for the same number of updates, then measured by `chorus evaluate` over 500 fresh episodes
+by the sampling policy. Where a config says nothing but the environment and the number of updates, both are one run. The
+seeds were never used to choose a setting; the settings were chosen on seeds 0 to 4. Seconds are those of `metrics.csv`:
+of the run's training, without the start of its processes. Tables and pictures go to docs/results.md, between two marks.
 A seed that is already trained and measured is left as it is.
 """
 
@@ -17,40 +18,61 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from chorus.common.settings.plain import read
 from chorus.runs.plot import smooth
 from chorus.runs.record import read_metrics
-from chorus.studies.configs import EPISODES, chorus, command_line, parse
+from chorus.runs.statistics import interval
+from chorus.studies.configs import chorus, command_line, parse
 
 PAGE, PICTURES = Path("docs/results.md"), Path("docs/results")
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
+SEEDS = (100, 101, 102, 103, 104)
+EPISODES = 500
+DEFAULTS, CONFIG = "defaults", "config"
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a config is held to.
+    """What a task is held to.
 
     Attributes:
+        config: its file in configs/.
+        updates: after which it is measured; schedules take them all.
+        env_steps: in which the goal is to be reached.
         goal: mean return, median over seeds.
-        env_steps: in which it is to be reached; None for the whole run.
-        seconds: likewise.
+        peer: what another reaches, and where that is from.
+        seeds: how many of the seeds are run.
     """
 
+    config: str
+    updates: int
+    env_steps: int
     goal: float
-    env_steps: int | None = None
-    seconds: float | None = None
+    peer: str
+    seeds: int = len(SEEDS)
 
 
-TABLE: dict[str, tuple[Target, ...]] = {
-    "foraging-8x8-2p-3f": (Target(0.97, 400_000, 90.0),),
-    "foraging-10x10-3p-3f": (Target(0.97),),
-    "spread": (Target(-57.0, 375_000, 20.0), Target(-52.0)),
-    "rware-tiny-2ag": (Target(1.0),),
+IA2C = "EPyMARL `ia2c`"
+TABLE: dict[str, Target] = {
+    "spread-150k": Target("spread", 93, 150_000, -57.0, f"{IA2C}: -56.7 in 200 000 (24 of 25 rewards counted)"),
+    "spread-375k": Target("spread", 234, 375_000, -54.0, f"{IA2C}: -54.6 in 375 000 (24 of 25 rewards counted)"),
+    "spread-6m": Target("spread", 3750, 6_000_000, -42.0, "none known"),
+    "simple_spread-150k": Target("simple_spread", 93, 150_000, -57.0, f"{IA2C}, as above"),
+    "foraging-8x8": Target("foraging-8x8-2p-3f", 125, 160_000, 0.97, f"{IA2C}: 0.976 in 404 000"),
+    "foraging-10x10": Target("foraging-10x10-3p-3f", 380, 600_000, 0.97, "none known"),
+    "foraging-8x8-coop": Target("foraging-8x8-2p-3f-coop", 1250, 2_000_000, 0.8, "none known"),
+    "rware-tiny": Target(
+        "rware-tiny-2ag",
+        1000,
+        4_000_000,
+        10.0,
+        "EPyMARL, IPPO and MAPPO: about 20 in 40 million (Papoudakis et al. 2021)",
+    ),
 }
 
 
@@ -65,77 +87,89 @@ class Reached:
 
 def main() -> int:
     """Train, measure, draw, write the table."""
-    parser = command_line(__doc__, TABLE, Path("runs/targets"))
-    parser.add_argument("--seeds", type=int, default=5, help="how many, from 0 (%(default)s)")
-    options = parse(parser, TABLE)
+    options = parse(command_line(__doc__, TABLE, Path("runs/targets")), TABLE)
     for name in options.names:
-        for seed in range(options.seeds):
-            run(name, seed, options.out / name / str(seed), options.actors)
+        target = TABLE[name]
+        for seed in SEEDS[: target.seeds]:
+            for arm in arms(target):
+                run(target, arm, seed, options.out / name / arm / str(seed), options.actors)
     write(options.out)
     return 0
 
 
-def run(name: str, seed: int, folder: Path, actors: int) -> None:
+def arms(target: Target) -> tuple[str, ...]:
+    """By what it is trained: the config alone where the defaults are the same."""
+    settings = read(Path(f"configs/{target.config}.yaml"))
+    said = {key: value for key, value in settings.items() if key != "updates"}
+    return (CONFIG,) if said == {"environment": {"spec": said["environment"]["spec"]}} else (DEFAULTS, CONFIG)
+
+
+def run(target: Target, arm: str, seed: int, folder: Path, actors: int) -> None:
     """Train and measure one seed, unless that is done."""
     told = folder / "measured.json"
     if told.exists():
         return
-    where = ("--config", f"configs/{name}.yaml", "--seed", str(seed), "--out", str(folder))
-    chorus("train", *where, "--actors", str(actors), "--no-pictures")
-    figures = chorus("evaluate", str(folder), "--episodes", str(EPISODES), "--json")
-    told.write_text(figures)
-    print(f"{name}, seed {seed}: {json.loads(figures)['mixed_return']['mean']:.3f}", flush=True)
+    file = f"configs/{target.config}.yaml"
+    what = ("--config", file) if arm == CONFIG else ("--env", str(read(Path(file))["environment"]["spec"]))
+    where = ("--seed", str(seed), "--updates", str(target.updates), "--out", str(folder), "--actors", str(actors))
+    chorus("train", *what, *where, "--no-pictures", "--no-page")
+    measured = chorus("evaluate", str(folder), "--episodes", str(EPISODES), "--json")
+    told.write_text(measured)
+    print(f"{folder}: {json.loads(measured)['mixed_return']['mean']:.3f}", flush=True)
 
 
-def reached(folder: Path, target: Target) -> Reached:
-    """What a measured seed reached by the time that the target names."""
+def reached(folder: Path) -> Reached:
+    """What a measured seed reached."""
     columns = read_metrics(folder)
-    steps, seconds = columns["env_steps"], columns["seconds"]
-    # An evaluation is played beside an update's batch, by the weights that the update before it made.
-    evaluated = ~np.isnan(columns["evaluation_return"][1:]) & (steps[:-1] <= (target.env_steps or 0))
-    if evaluated.any() and steps[-1] > (target.env_steps or 0):
-        last = int(np.flatnonzero(evaluated)[-1])
-        return Reached(float(columns["evaluation_return"][last + 1]), int(steps[last]), float(seconds[last]))
-    told: dict[str, Any] = json.loads((folder / "measured.json").read_text())
-    return Reached(told["mixed_return"]["mean"], int(steps[-1]), float(seconds[-1]))
+    told = json.loads((folder / "measured.json").read_text())
+    return Reached(told["mixed_return"]["mean"], int(columns["env_steps"][-1]), float(columns["seconds"][-1]))
 
 
 def write(out: Path) -> None:
     """Put the table and the pictures of all that was measured into the page."""
     lines = [
-        f"{EPISODES} fresh episodes a seed, by the sampling policy; `python -m chorus.studies.targets NAME`,"
-        f" {date.today().isoformat()}, {len(os.sched_getaffinity(0))} cores.",
+        f"Median over seeds, [95 % bootstrap interval of the mean] and each seed; {EPISODES} fresh episodes a seed by"
+        f" the sampling policy; `python -m chorus.studies.targets`, {date.today().isoformat()},"
+        f" {len(os.sched_getaffinity(0))} cores.",
         "",
-        "| config | target | return: median (each seed) | environment steps | seconds | reached |",
-        "|---|---|---|---|---|---|",
+        "| task | must reach | defaults | the task's config | environment steps | seconds | reached | peer |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     shown = []
-    for name, targets in TABLE.items():
-        folders = sorted(path.parent for path in (out / name).glob("*/measured.json"))
-        if folders:
-            lines += [row(name, target, [reached(folder, target) for folder in folders]) for target in targets]
-            shown.append(f"![{name}](results/{draw(name, [read_metrics(folder) for folder in folders]).name})")
+    for name, target in TABLE.items():
+        found = {arm: folders(out, name, arm) for arm in (DEFAULTS, CONFIG)}
+        if found[CONFIG]:
+            lines.append(row(name, target, {arm: [reached(folder) for folder in own] for arm, own in found.items()}))
+            shown.append(f"![{name}](results/{draw(name, target, [read_metrics(run) for run in found[CONFIG]]).name})")
     head, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text("\n".join([f"{head}{BEGIN}", *lines, "", *shown, END + rest.partition(END)[2]]))
 
 
-def row(name: str, target: Target, seeds: Sequence[Reached]) -> str:
+def folders(out: Path, name: str, arm: str) -> list[Path]:
+    """The run folders that were measured."""
+    return sorted(path.parent for path in (out / name / arm).glob("*/measured.json"))
+
+
+def row(name: str, target: Target, seeds: dict[str, list[Reached]]) -> str:
     """One line of the table."""
-    result = median(seed.mean for seed in seeds)
-    steps, seconds = [seed.env_steps for seed in seeds], [seed.seconds for seed in seeds]
-    limits = [f"{target.env_steps:,} steps"] if target.env_steps else []
-    limits += [f"{target.seconds:.0f} s"] if target.seconds else []
-    kept = [
-        result >= target.goal,
-        target.env_steps is None or max(steps) <= target.env_steps,
-        target.seconds is None or max(seconds) <= target.seconds,
-    ]
-    digits = 1 if abs(target.goal) > 10 else 3
-    each = " ".join(f"{seed.mean:.{digits}f}" for seed in seeds)
+    config = seeds[CONFIG]
+    best = median(seed.mean for seed in config)
+    steps = [seed.env_steps for seed in config]
+    kept = best >= target.goal and max(steps) <= target.env_steps
+    defaults = told(seeds[DEFAULTS], target) if seeds[DEFAULTS] else "the same"
     return (
-        f"| `{name}` | {' in '.join([f'{target.goal:g}', *[', '.join(limits)] * bool(limits)])}"
-        f" | **{result:.{digits}f}** ({each}) | {span(steps)} | {span(seconds)} | {'yes' if all(kept) else 'no'} |"
+        f"| `{name}` | {target.goal:g} in {target.env_steps:,} | {defaults} | {told(config, target)} | {span(steps)}"
+        f" | {span([seed.seconds for seed in config])} | {'yes' if kept else 'no'} | {target.peer} |"
     )
+
+
+def told(seeds: Sequence[Reached], target: Target) -> str:
+    """What some seeds reached."""
+    digits = 1 if abs(target.goal) > 2 else 3
+    means = [seed.mean for seed in seeds]
+    between = interval(means)
+    around = f" [{between[0]:.{digits}f}, {between[1]:.{digits}f}]" if between else ""
+    return f"**{median(means):.{digits}f}**{around} ({' '.join(f'{mean:.{digits}f}' for mean in means)})"
 
 
 def span(values: Sequence[float]) -> str:
@@ -144,7 +178,7 @@ def span(values: Sequence[float]) -> str:
     return low if low == high else f"{low}–{high}"
 
 
-def draw(name: str, runs: Sequence[dict[str, NDArray[np.float64]]]) -> Path:
+def draw(name: str, target: Target, runs: Sequence[dict[str, NDArray[np.float64]]]) -> Path:
     """The learning curve: mean and range of the seeds, each smoothed over a thirtieth of its updates."""
     steps = np.linspace(0.0, min(columns["env_steps"][-1] for columns in runs), 300)
     curves = [
@@ -155,9 +189,8 @@ def draw(name: str, runs: Sequence[dict[str, NDArray[np.float64]]]) -> Path:
     axes = figure.subplots()
     axes.fill_between(steps / 1e6, np.min(curves, axis=0), np.max(curves, axis=0), color="#9ecae1", linewidth=0)
     axes.plot(steps / 1e6, np.mean(curves, axis=0), color="#08519c")
-    for target in TABLE[name]:
-        axes.axhline(target.goal, color="#e6550d", linewidth=0.8, linestyle="--")
-    axes.set_title(f"{name}, {len(runs)} seeds" if len(runs) > 1 else name, fontsize="medium")
+    axes.axhline(target.goal, color="#e6550d", linewidth=0.8, linestyle="--")
+    axes.set_title(f"{name}, {len(runs)} seeds" if len(runs) > 1 else f"{name}, one seed", fontsize="medium")
     axes.set_xlabel("environment steps (millions)")
     axes.set_ylabel("episode return")
     axes.grid(alpha=0.3)
