@@ -88,12 +88,13 @@ def findings(results: Json) -> list[str]:
     times = adam_sum.column("gradient_norm")[1] / adam.column("gradient_norm")[1]
     if isfinite(times):
         found.append(
-            f"At the start the summed gradient is {times:.0f} times as long as the mean one, which is the number of "
-            "agent-steps in a batch: the direction is the same."
+            "On one batch the summed gradient is the mean one times the number of agent-steps: the direction is the"
+            f" same. At the first evaluation, when the two runs differ already, it is {times:.0f} times as long."
         )
     found += [
-        f"*SGD* multiplies its step by that, so its best rate for `sum` is {sgd_sum.rate:g} where `mean` has "
-        f"{sgd.rate:g}, and must change whenever the batch does; {curves.verdict(sgd, sgd_sum)}.",
+        f"*SGD* multiplies its step by that number, so its best rate for `sum` is {sgd_sum.rate:g} where `mean` has "
+        f"{sgd.rate:g}, and must change whenever the batch does; {curves.verdict(sgd, sgd_sum)}. The grid of `sum`"
+        " does not hold `mean`'s best rate divided by the agent-steps of a batch, so this difference is the grids'.",
         "*Adam* divides the gradient's running mean by the root of its running mean square, and a constant factor "
         f"stands in both: `sum` and `mean` choose {adam_sum.rate:g} and {adam.rate:g}; "
         f"{curves.verdict(adam, adam_sum)}. With Adam, {_gaps(adam, adam_sum)}; with SGD, {_gaps(sgd, sgd_sum)}.",
