@@ -90,7 +90,7 @@ ANSWERS = (
         "step for one agent after another is neither: from the second agent on, the data comes from a policy that "
         "has changed.",
         "reduction",
-        _of("reduction", "At the start", "*SGD*", "*Adam*", f"*{reduction.ADAM}*", f"*{reduction.SGD}*"),
+        _of("reduction", "On one batch", "*SGD*", "*Adam*", f"*{reduction.ADAM}*", f"*{reduction.SGD}*"),
     ),
     Answer(
         "How much does averaging over agents help?",
