@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 import chorus
 from chorus.actor.inference import Inference
-from chorus.common.errors import ChorusError, ConfigError
+from chorus.common.errors import ChorusError, ConfigError, RunFolderError
 from chorus.common.policy.sharing import divide
 from chorus.common.settings.config import check
 from chorus.formats.model import describe
@@ -154,7 +154,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", Gallery((4,), choices=(3,)).spec)
     with pytest.raises(ConfigError, match="format is 'pickle'; give one of onnx, torchscript, safetensors"):
         chorus.export(run, "pickle")
-    with pytest.raises(ConfigError, match="nowhere"):
+    with pytest.raises(RunFolderError, match="nowhere: there is no config.yaml in it; is it a run folder?"):
         chorus.export(tmp_path / "nowhere")
     spec = Gallery((4,), choices=(3,)).spec
     (part,) = divide(spec, check({}).sharing, check({}).network)

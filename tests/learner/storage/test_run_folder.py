@@ -26,7 +26,7 @@ FINGERPRINT: Fingerprint = {"chorus": "1", "numpy": "2", "digest": "abc"}
 
 def settings(**sections: Any) -> Config:
     """A resolved configuration."""
-    return resolve(check({"updates": 10} | sections), SPEC)
+    return resolve(check({"updates": 10} | sections), SPEC, horizon=10)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_an_empty_folder_begins_a_run_with_everything_written_down(path: Path) -
     about = read_about(path)
     assert about["id"] == run and about["fingerprint"] == FINGERPRINT and about["not_reproducible"] == []
     written = yaml.safe_load((path / "config.yaml").read_text())
-    assert written["task"]["episodes"] == 96 and written["update"]["tasks"] == 4, "resolved"
+    assert written["task"]["episodes"] == 80 and written["update"]["tasks"] == 4, "resolved"
     other, folder = begun(path.parent / "second", seed=5)
     folder.close()
     assert other != run

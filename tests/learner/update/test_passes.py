@@ -159,7 +159,7 @@ def test_no_step_is_taken_once_the_policy_is_far_enough_from_the_one_that_acted(
 
 
 def test_the_divergence_is_that_of_the_acting_policy_from_the_one_at_hand(script: Script) -> None:
-    game = game_of(script, update={"passes": 2}, **PLAIN)
+    game = game_of(script, update={"passes": 2, "minibatches": 1}, **PLAIN)
     batch = batch_of(game, 0, game.version)
     weights = flat(game.version, game)
     weights = weights - 0.5 * surrogate(weights, batch, range(TASKS), game)
