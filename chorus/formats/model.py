@@ -120,8 +120,8 @@ def describe(spec: PolicySpec, environment: EnvironmentSpec, tensors: Tensors, v
 
 
 def weights(model: Model) -> Tensors:
-    """The tensors as `forward` takes them: kernels `[filter, channel, side, side]`, agent ids as a unit matrix, and what
-    bytes are multiplied by."""
+    """The tensors as `forward` takes them: kernels `[filter, channel, side, side]`, agent ids as a unit matrix, and
+    what bytes are multiplied by."""
     taken = {name: value for name, value in model.tensors.items() if name != STRUCTURE}
     if model.raw:
         taken["byte"] = np.array([BYTE], np.float32)

@@ -25,8 +25,8 @@ def decode(data: bytes) -> EnvironmentSpec:
         told = msgspec.json.decode(data)
         for agent in told["agents"]:
             agent["bounds"] = [
-                (-inf if low is None else low, inf if high is None else high) for low, high in agent["bounds"]
+                (-inf if low is None else low, inf if high is None else high) for low, high in agent.get("bounds", [])
             ]
         return msgspec.convert(told, EnvironmentSpec)
-    except (msgspec.MsgspecError, ValueError, TypeError, KeyError) as fault:
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise MalformedData(f"the description of an environment cannot be read: {fault}") from fault
