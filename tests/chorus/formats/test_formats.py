@@ -1,6 +1,7 @@
 """A policy taken home from a run: what its file says of itself, and that it acts as the run's policy acts."""
 
 import json
+import sys
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -219,3 +220,12 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tensors = tensors_for((part,), settings()) | {"all/attention.weight": np.zeros((2, 2), np.float32)}
     with pytest.raises(ChorusError, match=r"parts that no format here knows: attention\.weight"):
         describe(part, spec, tensors, 0)
+
+
+def test_what_a_network_of_one_s_own_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = {"encoder": 64, "module": "tests.modules:remembering"}
+    run = write_run(tmp_path / "run", Gallery((4,), choices=(5,)).spec, network=network)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.delitem(sys.modules, "chorus.formats.own_module", raising=False)
+    with pytest.raises(ChorusError, match=r"needs onnx, which is not installed; pip install 'chorus-marl\[onnx\]'"):
+        chorus.export(run, "safetensors")
