@@ -8,6 +8,9 @@ from chorus.common.environments.interface import FloatArray
 
 V = TypeVar("V")
 
+FAR = 1e9
+"""What `attend` takes from the scores of entities that are not there, as actors and learner do."""
+
 
 class Graph(Protocol[V]):
     """The operations that a policy is made of, on values `[row, number]`; `V` is what a format calls a value."""

@@ -12,6 +12,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from chorus.common.environments.interface import FloatArray
 from chorus.common.errors import ChorusError
 from chorus.common.policy.trunk import NORM_EPSILON
+from chorus.formats.graph import FAR
 from chorus.formats.model import Model, Value
 from chorus.formats.network import forward
 
@@ -19,8 +20,6 @@ OPSET = 17
 IR_VERSION = 8
 """Old enough for the runtimes of 2022, and nothing newer is used."""
 _TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "uint8": TensorProto.UINT8}
-_FAR = 1e9
-"""Taken from the scores of entities that are not there, as in `actor/attention.py`."""
 _EMBEDDED = "module/"
 """What the names of an embedded graph begin with."""
 
@@ -131,7 +130,7 @@ class _Nodes:
             apart = self.node("Reshape", [part, self._numbers([-1, *split])])
             looks.append(self.node("Transpose", [apart], perm=order))
         scores = self.node("Mul", [self.node("MatMul", looks[:2]), self._number(width**-0.5)])
-        unseen = self.node("Mul", [self.node("Sub", [present, self._number(1.0)]), self._number(_FAR)])
+        unseen = self.node("Mul", [self.node("Sub", [present, self._number(1.0)]), self._number(FAR)])
         scores = self.node("Add", [scores, self.node("Unsqueeze", [unseen, self._numbers([1, 2])])])
         looked = self.node("MatMul", [self.node("Softmax", [scores], axis=3), looks[2]])
         together = self.node("Transpose", [looked], perm=[0, 2, 1, 3])

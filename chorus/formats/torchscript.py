@@ -12,13 +12,12 @@ from torch import Tensor
 from chorus.common.environments.interface import FloatArray
 from chorus.common.errors import ChorusError
 from chorus.common.policy.trunk import NORM_EPSILON
+from chorus.formats.graph import FAR
 from chorus.formats.model import Model, weights
 from chorus.formats.network import forward
 
 ABOUT = "chorus.json"
 """The extra file inside that holds the metadata: one JSON object."""
-_FAR = 1e9
-"""Taken from the scores of entities that are not there, as in `learner/gradient/attention.py`."""
 
 
 def write(model: Model, path: Path) -> None:
@@ -116,7 +115,7 @@ class _Operations:
     def attend(self, query: Tensor, key: Tensor, value: Tensor, present: Tensor, split: tuple[int, int, int]) -> Tensor:
         _, heads, width = split
         query, key, value = (part.reshape(-1, *split).transpose(1, 2) for part in (query, key, value))
-        scores = query @ key.transpose(2, 3) * width**-0.5 + ((present - 1.0) * _FAR)[:, None, None, :]
+        scores = query @ key.transpose(2, 3) * width**-0.5 + ((present - 1.0) * FAR)[:, None, None, :]
         return (torch.softmax(scores, dim=3) @ value).transpose(1, 2).reshape(-1, heads * width)
 
     def mean(self, told: Tensor, present: Tensor, shape: tuple[int, int]) -> Tensor:

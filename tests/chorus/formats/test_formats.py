@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from safetensors import safe_open
@@ -21,6 +22,7 @@ from chorus.common.errors import ChorusError, ConfigError, RunFolderError
 from chorus.common.policy.sharing import divide
 from chorus.common.settings.config import check
 from chorus.formats.model import describe
+from chorus.formats.onnx import write as write_onnx
 from tests.chorus.formats.taken_home import TakenHome, open_onnx, open_torchscript
 from tests.playground import settings, tensors_for
 from tests.run_folders import write_run
@@ -220,6 +222,18 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tensors = tensors_for((part,), settings()) | {"all/attention.weight": np.zeros((2, 2), np.float32)}
     with pytest.raises(ChorusError, match=r"parts that no format here knows: attention\.weight"):
         describe(part, spec, tensors, 0)
+
+
+def test_a_network_of_other_operators_is_not_embedded(tmp_path: Path) -> None:
+    network = {"encoder": 64, "module": "tests.modules:remembering"}
+    run = write_run(tmp_path / "run", Gallery((4,), choices=(5,)).spec, network=network)
+    policy = chorus.load(run)
+    newer = onnx.load_from_string(policy._tensors["all/module.onnx"].tobytes())
+    newer.opset_import[0].version = 21
+    bytes_of_it = np.frombuffer(newer.SerializeToString(), np.uint8)
+    model = describe(policy.policies[0], policy.environment, policy._tensors | {"all/module.onnx": bytes_of_it}, 0)
+    with pytest.raises(ChorusError, match=r"its operators are \{'': 21\}; only ONNX's own of opset 17"):
+        write_onnx(model, tmp_path / "policy.onnx")
 
 
 def test_what_a_network_of_one_s_own_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
