@@ -30,11 +30,12 @@ def export(
     """Write one policy of a run as a file that acts without Chorus.
 
     The memory is passed in and out, zeros at the start of an agent's life: `observation` float32 `[rows, observation]`
-    (flattened), `hidden` and `cell` float32 `[rows, unit]` if the policy has an LSTM (a GRU has `hidden` alone, further
-    layers `hidden1` and so on), and `agent` int64 `[rows]`, the place among its agents, if it sees agent ids. Out come
-    `logits` `[rows, choice]`, components one after the other, or
-    for continuous actions `mean` `[rows, component]` and `log_std` `[component]`, before the squash into the bounds;
-    and `next_hidden`, `next_cell`. The file's own metadata names them all with their shapes.
+    (flattened; uint8 where it is bytes), `hidden` and `cell` float32 `[rows, unit]` if the policy has an LSTM (a GRU
+    has `hidden` alone, further layers `hidden1` and so on, a network of one's own `state`), and `agent` int64 `[rows]`,
+    the place among its agents, if it sees agent ids. Out come `logits` `[rows, choice]`, components one after the
+    other, or for continuous actions `mean` `[rows, component]` and `log_std` `[component]`, before the squash into the
+    bounds; and `next_hidden`, `next_cell`. The file's own metadata names them all with their shapes, and says how an
+    action is made of them.
 
     Args:
         run: the run folder; its newest weights are taken.
@@ -47,7 +48,8 @@ def export(
 
     Raises:
         ConfigError: there is no such format or policy.
-        ChorusError: a package is missing, or the network has a part that cannot be exported.
+        RunFolderError: the folder holds no run, or no weights yet.
+        ChorusError: a package is missing, or the network is one's own and the format TorchScript.
     """
     if format not in FORMATS:
         raise ConfigError(f"export: format is {format!r}; give one of {', '.join(FORMATS)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from chorus.actor.inference import Inference
 from chorus.actor.sampling import sample, sample_gaussian, squash
-from chorus.common.environments.interface import ActionArray, BoolArray, EnvironmentSpec, FloatArray
+from chorus.common.environments.interface import ActionArray, BoolArray, EnvironmentSpec, FloatArray, as_seen
 from chorus.common.errors import EnvironmentFault
 from chorus.common.policy.sharing import PolicySpec, divide
 from chorus.common.policy.weights import PolicyVersion
@@ -35,8 +36,7 @@ def load(run: str | os.PathLike[str], *, seed: int | None = None) -> Policy:
         seed: of the actions that are sampled; None for other ones at every call.
 
     Raises:
-        ConfigError: the folder holds no run.
-        RunFolderError: it holds no weights yet.
+        RunFolderError: the folder holds no run, or no weights yet.
     """
     folder = Path(run)
     config = read_config(folder)
@@ -98,7 +98,7 @@ class Policy:
 
         Args:
             observations: float32 `[agent, observation]`, or `[team, agent, observation]`: flattened, and padded with
-                zeros to the longest where agents see unlike things.
+                zeros to the longest where agents see unlike things. Bytes are uint8, or float32 already divided by 255.
             state: what the call before returned; `initial_state()` at the start of an episode. It is not changed.
             masks: bool `[..., agent, choice]`, True where allowed, components one after the other; None allows all.
             greedy: take the likeliest action (the mean of a continuous one) instead of a sample.
@@ -112,8 +112,8 @@ class Policy:
         Raises:
             ValueError: an array has the wrong shape, an observation is not finite, or a mask allows nothing.
         """
-        seen = np.asarray(observations, np.float32)
-        spec = self.environment
+        spec, given = self.environment, np.asarray(observations)
+        seen = as_seen(given) if given.dtype == spec.observation_dtype else given.astype(np.float32)
         shape = (len(spec.agents), spec.observation_size)
         if seen.ndim not in (2, 3) or seen.shape[-2:] != shape:
             raise ValueError(
@@ -218,4 +218,5 @@ def _of_teams(name: str, rows: FloatArray, lead: tuple[int, ...]) -> FloatArray:
             f"state[{name!r}] has the shape {list(rows.shape)}, but the observations are of {list(lead)};"
             " begin with policy.initial_state(teams) of as many teams"
         )
-    return np.asarray(rows, np.float32).reshape(-1, *rows.shape[-2:])
+    # The number is given: none can be inferred for the empty state of a network that has none.
+    return np.asarray(rows, np.float32).reshape(prod(lead[:-1]), *rows.shape[-2:])

@@ -7,16 +7,21 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
 
 from chorus.common.environments.interface import FloatArray
+from chorus.common.errors import ChorusError
 from chorus.common.policy.trunk import NORM_EPSILON
-from chorus.formats.model import Model, Value, forward
+from chorus.formats.graph import FAR
+from chorus.formats.model import Model, Value
+from chorus.formats.network import forward
 
 OPSET = 17
 IR_VERSION = 8
 """Old enough for the runtimes of 2022, and nothing newer is used."""
-_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}
+_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "uint8": TensorProto.UINT8}
+_EMBEDDED = "module/"
+"""What the names of an embedded graph begin with."""
 
 
 def write(model: Model, path: Path) -> None:
@@ -60,6 +65,9 @@ class _Nodes:
     def weight(self, name: str, values: FloatArray) -> str:
         self.tensors.append(numpy_helper.from_array(values, f"policy.{name}"))
         return f"policy.{name}"
+
+    def real(self, rows: str) -> str:
+        return self.node("Cast", [rows], to=TensorProto.FLOAT)
 
     def linear(self, rows: str, weight: str, bias: str | None) -> str:
         return self.node("Gemm", [rows, weight] if bias is None else [rows, weight, bias], transB=1)
@@ -107,6 +115,50 @@ class _Nodes:
     def flat(self, pictures: str, size: int) -> str:
         channels_last = self.node("Transpose", [pictures], perm=[0, 2, 3, 1])
         return self.node("Reshape", [channels_last, self._numbers([-1, size])])
+
+    def entities(self, rows: str, features: int) -> str:
+        return self.node("Reshape", [rows, self._numbers([-1, features])])
+
+    def present(self, rows: str, shape: tuple[int, ...]) -> str:
+        sizes = self.node("Abs", [self.node("Reshape", [rows, self._numbers([-1, *shape])])])
+        return self.node("Sign", [self.node("ReduceMax", [sizes], axes=[2], keepdims=0)])
+
+    def attend(self, query: str, key: str, value: str, present: str, split: tuple[int, int, int]) -> str:
+        _, heads, width = split
+        looks = []
+        for part, order in ((query, [0, 2, 1, 3]), (key, [0, 2, 3, 1]), (value, [0, 2, 1, 3])):
+            apart = self.node("Reshape", [part, self._numbers([-1, *split])])
+            looks.append(self.node("Transpose", [apart], perm=order))
+        scores = self.node("Mul", [self.node("MatMul", looks[:2]), self._number(width**-0.5)])
+        unseen = self.node("Mul", [self.node("Sub", [present, self._number(1.0)]), self._number(FAR)])
+        scores = self.node("Add", [scores, self.node("Unsqueeze", [unseen, self._numbers([1, 2])])])
+        looked = self.node("MatMul", [self.node("Softmax", [scores], axis=3), looks[2]])
+        together = self.node("Transpose", [looked], perm=[0, 2, 1, 3])
+        return self.node("Reshape", [together, self._numbers([-1, heads * width])])
+
+    def mean(self, told: str, present: str, shape: tuple[int, int]) -> str:
+        each = self.node("Reshape", [told, self._numbers([-1, *shape])])
+        there = self.node("Unsqueeze", [present, self._numbers([1])])
+        total = self.node("Reshape", [self.node("MatMul", [there, each]), self._numbers([-1, shape[1]])])
+        count = self.node("ReduceSum", [present, self._numbers([1])], keepdims=1)
+        return self.node("Div", [total, self.node("Max", [count, self._number(1.0)])])
+
+    def embed(self, structure: bytes, fed: dict[str, str]) -> list[str]:
+        made = onnx.load_from_string(structure)
+        opsets = {opset.domain: opset.version for opset in made.opset_import}
+        if opsets != {"": OPSET}:
+            raise ChorusError(f"network.module: its operators are {opsets}; only ONNX's own of opset {OPSET} are taken")
+        graph = compose.add_prefix_graph(made.graph, _EMBEDDED)
+        for value in made.graph.input:
+            self.node("Identity", [fed[value.name]], output=_EMBEDDED + value.name)
+        self.nodes.extend(graph.node)
+        self.tensors.extend(graph.initializer)
+        return [value.name for value in graph.output]
+
+    def _number(self, value: float) -> str:
+        name = f"number_{len(self.tensors)}"
+        self.tensors.append(numpy_helper.from_array(np.array([value], np.float32), name))
+        return name
 
     def _numbers(self, values: list[int]) -> str:
         name = f"numbers_{len(self.tensors)}"

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor
 
 from chorus.common.environments.interface import FloatArray
+from chorus.common.errors import ChorusError
 from chorus.common.policy.trunk import NORM_EPSILON
-from chorus.formats.model import Model, forward, weights
+from chorus.formats.graph import FAR
+from chorus.formats.model import Model, weights
+from chorus.formats.network import forward
 
 ABOUT = "chorus.json"
 """The extra file inside that holds the metadata: one JSON object."""
@@ -54,6 +57,9 @@ class _Operations:
 
     def weight(self, name: str, values: FloatArray) -> Tensor:
         return self._module.get_buffer(name.replace(".", "_"))
+
+    def real(self, rows: Tensor) -> Tensor:
+        return rows.float()
 
     def linear(self, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return torch.nn.functional.linear(rows, weight, bias)
@@ -99,3 +105,25 @@ class _Operations:
 
     def flat(self, pictures: Tensor, size: int) -> Tensor:
         return pictures.permute(0, 2, 3, 1).reshape(-1, size)
+
+    def entities(self, rows: Tensor, features: int) -> Tensor:
+        return rows.reshape(-1, features)
+
+    def present(self, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
+        return (rows.reshape(-1, *shape) != 0).any(dim=2).to(rows.dtype)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, present: Tensor, split: tuple[int, int, int]) -> Tensor:
+        _, heads, width = split
+        query, key, value = (part.reshape(-1, *split).transpose(1, 2) for part in (query, key, value))
+        scores = query @ key.transpose(2, 3) * width**-0.5 + ((present - 1.0) * FAR)[:, None, None, :]
+        return (torch.softmax(scores, dim=3) @ value).transpose(1, 2).reshape(-1, heads * width)
+
+    def mean(self, told: Tensor, present: Tensor, shape: tuple[int, int]) -> Tensor:
+        total = (present[:, None, :] @ told.reshape(-1, *shape))[:, 0]
+        return total / present.sum(dim=1, keepdim=True).clamp(min=1.0)
+
+    def embed(self, structure: bytes, fed: dict[str, Tensor]) -> list[Tensor]:
+        raise ChorusError(
+            "network.module: a network of one's own travels as ONNX, which TorchScript cannot hold; export it with"
+            " --format onnx, or its weights alone with --format safetensors"
+        )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 
 from chorus.common.environments.interface import EnvironmentSpec
@@ -9,7 +11,7 @@ from chorus.common.errors import MalformedData
 
 
 def encode(spec: EnvironmentSpec) -> bytes:
-    """The specification as JSON, a line for people to read as well."""
+    """The specification as JSON, for people to read as well; JSON knows no infinity: a side without a bound is null."""
     return msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n"
 
 
@@ -20,6 +22,11 @@ def decode(data: bytes) -> EnvironmentSpec:
         MalformedData: the bytes are none.
     """
     try:
-        return msgspec.json.decode(data, type=EnvironmentSpec)
-    except (msgspec.MsgspecError, ValueError) as fault:
+        told = msgspec.json.decode(data)
+        for agent in told["agents"]:
+            agent["bounds"] = [
+                (-inf if low is None else low, inf if high is None else high) for low, high in agent.get("bounds", [])
+            ]
+        return msgspec.convert(told, EnvironmentSpec)
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError) as fault:
         raise MalformedData(f"the description of an environment cannot be read: {fault}") from fault

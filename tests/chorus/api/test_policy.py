@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,43 @@ from tests.worlds import Gallery
 EVALUATION = Task(0, Purpose.EVALUATION, 0)
 
 
+NETWORKS: dict[str, dict[str, Any]] = {
+    "lstm": {},
+    "three lstms": {"layers": 3, "layer_norm": True},
+    "gru": {"memory": "gru"},
+    "two grus": {"memory": "gru", "layers": 2, "encoder": [6, 7]},
+    "no memory": {"memory": "none", "layers": 2},
+    "one's own": {"module": "tests.modules:remembering", "encoder": 64},
+    "one's own without a state": {"module": "tests.modules:forgetting", "encoder": 64},
+}
+MEMORIES = {
+    "lstm": {"hidden", "cell"},
+    "three lstms": {"hidden", "cell", "hidden1", "cell1", "hidden2", "cell2"},
+    "gru": {"hidden"},
+    "two grus": {"hidden", "hidden1"},
+    "no memory": set[str](),
+    "one's own": {"state"},
+    "one's own without a state": {"state"},
+}
+
+
 def policy_of(game: Game) -> Policy:
     return Policy(game.spec, game.policies, game.version, seed=0)
 
 
 @pytest.mark.parametrize("bounds", [(), ((-1.0, 1.0), (0.0, 4.0))], ids=["discrete", "continuous"])
 @pytest.mark.parametrize("sharing", [{"mode": "all"}, {"mode": "all_with_id"}, {"mode": "none"}], ids=str)
-def test_it_acts_as_the_actors_do(sharing: dict[str, str], bounds: tuple[tuple[float, float], ...]) -> None:
+@pytest.mark.parametrize("network", NETWORKS)
+def test_it_acts_as_the_actors_do(
+    network: str, sharing: dict[str, str], bounds: tuple[tuple[float, float], ...]
+) -> None:
     """Whole episodes in which agents are born, die, wait and come back, with masks: greedy, so without draws."""
     script = write_script(5, time=9, episodes=4, choices=(2, 3), masked=not bounds, bounds=bounds)
-    game = Game.of(script, settings(sharing=sharing))
+    game = Game.of(script, settings(sharing=sharing, network=NETWORKS[network]))
     Player(game.team, game.policies, 0, greedy=True).play(game.version, EVALUATION, script.episodes)
     policy = policy_of(game)
     state = policy.initial_state(script.episodes)
+    assert set(state) == MEMORIES[network]
     for step in range(script.time):
         present = script.present[step] & script.running[step][:, None]
         begun = script.alive[step] & ~(script.alive[step - 1] if step else np.zeros_like(present))
@@ -45,8 +70,9 @@ def test_it_acts_as_the_actors_do(sharing: dict[str, str], bounds: tuple[tuple[f
         np.testing.assert_allclose(actions[present], game.team.told[step][present], atol=1e-6)
 
 
-def test_many_teams_at_once_are_the_same_as_one_after_another() -> None:
-    game = Game.of(write_script(1), settings(sharing={"mode": "none"}))
+@pytest.mark.parametrize("network", NETWORKS)
+def test_many_teams_at_once_are_the_same_as_one_after_another(network: str) -> None:
+    game = Game.of(write_script(1), settings(sharing={"mode": "none"}, network=NETWORKS[network]))
     policy, draws = policy_of(game), np.random.default_rng(0)
     teams = draws.normal(size=(5, 4, 3, 3)).astype(np.float32)  # [step, team, agent, observation]
     state, alone = policy.initial_state(4), [policy.initial_state() for _ in range(4)]
@@ -55,7 +81,29 @@ def test_many_teams_at_once_are_the_same_as_one_after_another() -> None:
         for team in range(4):
             own, alone[team] = policy.act(seen[team], alone[team], greedy=True)
             np.testing.assert_array_equal(own, actions[team])
-            np.testing.assert_allclose(alone[team]["cell"], state["cell"][team], atol=1e-5)
+            assert alone[team].keys() == state.keys() == MEMORIES[network]
+            for name, memory in state.items():
+                np.testing.assert_allclose(alone[team][name], memory[team], atol=1e-5)
+
+
+def test_bytes_are_seen_as_in_training(tmp_path: Path) -> None:
+    spec = Gallery((7, 6, 3), choices=(50,)).spec
+    raw = replace(spec, agents=tuple(replace(agent, raw=True) for agent in spec.agents))
+    policy = chorus.load(write_run(tmp_path / "run", raw))
+    seen = np.random.default_rng(0).integers(0, 256, (20, 3, 7 * 6 * 3), np.uint8)
+    _, state = policy.act(seen, policy.initial_state(20), greedy=True)
+    _, scaled = policy.act(seen * np.float32(1 / 255), policy.initial_state(20), greedy=True)
+    for name, memory in state.items():
+        np.testing.assert_array_equal(memory, scaled[name])
+
+
+def test_actions_may_be_bounded_on_one_side_or_none(tmp_path: Path) -> None:
+    sides = ((2.0, np.inf), (-np.inf, 0.5), (-np.inf, np.inf), (-1.0, 1.0))
+    policy = chorus.load(write_run(tmp_path / "run", Gallery((4,), bounds=sides).spec), seed=0)
+    assert policy.policies[0].agent.bounds == sides
+    actions, _ = policy.act(np.ones((500, 3, 4)), policy.initial_state(500))
+    assert ((actions >= [low for low, _ in sides]) & (actions <= [high for _, high in sides])).all()
+    assert actions[..., 0].max() > 2.0 and actions[..., 1].min() < 0.5
 
 
 def test_samples_come_as_often_as_the_policy_says(tmp_path: Path) -> None:

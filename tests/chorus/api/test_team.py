@@ -41,9 +41,20 @@ def test_a_pettingzoo_loop_plays_the_episodes_that_actors_play(tmp_path: Path) -
         assert steps == 9
 
 
-def test_agents_that_are_away_keep_what_they_remember(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "network",
+    [
+        {},
+        {"layers": 2},
+        {"memory": "gru"},
+        {"memory": "gru", "layers": 3, "layer_norm": True},
+        {"module": "tests.modules:remembering", "encoder": 64},
+    ],
+    ids=["lstm", "two lstms", "gru", "three grus", "one's own"],
+)
+def test_agents_that_are_away_keep_what_they_remember(network: dict[str, Any], tmp_path: Path) -> None:
     """In a game of turns only one agent observes at a time; each must remember as if it were alone."""
-    policy = chorus.load(write_run(tmp_path / "run", SPREAD))
+    policy = chorus.load(write_run(tmp_path / "run", SPREAD, network=network))
     team, apart = policy.team(), [policy.team() for _ in range(3)]
     draws = np.random.default_rng(0)
     for turn in range(12):
