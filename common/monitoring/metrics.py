@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 TASK_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 OUTCOMES = ("completed", "repeated", "failed", "requeued")
 REFUSALS = (
+    "barred",
     "corrupted",
     "crowded",
     "fingerprint",
@@ -108,7 +109,10 @@ class LearnerMetrics:
         self.learning_rate = Gauge("chorus_learning_rate", "Learning rate of the last step.", registry=to)
         self.tasks = Counter("chorus_tasks", "Leases that ended, by outcome.", ["outcome"], registry=to)
         self.audits = Counter(
-            "chorus_audits", "Tasks run a second time on another actor, by result.", ["result"], registry=to
+            "chorus_audits",
+            "Tasks run a second time on another actor, by result; named: a third run said who is wrong.",
+            ["result"],
+            registry=to,
         )
         self.leases = Counter("chorus_leases", "Leases granted.", registry=to)
         self.task_seconds = Histogram(
@@ -144,7 +148,7 @@ class LearnerMetrics:
         # A series that is there from the start shows its first step too: rates and alerts need a 0 to rise from.
         _start(self.tasks, OUTCOMES)
         _start(self.refusals, REFUSALS)
-        _start(self.audits, ("equal", "unequal"))
+        _start(self.audits, ("equal", "unequal", "named"))
         _start(self.update_seconds, ("batch", "step"))
         self.evaluation_return.set(nan)  # until there is one
 
