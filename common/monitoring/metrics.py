@@ -25,6 +25,7 @@ REFUSALS = (
     "name_taken",
     "no_hello",
     "not_leased",
+    "role",
     "silent",
     "stuck",
     "unauthenticated",

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -21,7 +22,8 @@ from chorus.common.process.fingerprint import Fingerprint, chorus_version
 from chorus.common.settings import config as configuration
 from chorus.common.transport.address import cannot_listen
 from chorus.common.transport.channel import HEALTH, SERVER_OPTIONS, SERVICE, to_actor_bytes
-from chorus.common.transport.credentials import Credentials, refuse_clear_text
+from chorus.common.transport.credentials import Credentials, is_loopback, refuse_clear_text
+from chorus.common.transport.role import why_not_play
 from chorus.learner.coordinator import Coordinator
 from chorus.learner.service.connection import BEAT_SECONDS, Connection, Contract, Unlawful
 from chorus.learner.service.frames import Frames
@@ -139,6 +141,9 @@ class Server:
                     "crowded",
                     f"{STRANGERS_ALLOWED} streams have not said hello yet; try later",
                 )
+            names = context.auth_context().get("x509_subject_alternative_name", ())
+            if why := why_not_play(names, is_here(context.peer())):
+                raise Unlawful(Code.PERMISSION_DENIED, "role", why)
             await connection.serve()
         except Unlawful as fault:
             self.refuse(fault.reason)
@@ -222,6 +227,12 @@ class _Token(grpc.aio.ServerInterceptor):
             await context.abort(Code.UNAUTHENTICATED, why)
 
         return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def is_here(peer: str) -> bool:
+    """Whether a gRPC peer (`ipv4:127.0.0.1:4711`) is on this machine."""
+    kind, _, address = unquote(peer).partition(":")
+    return kind == "unix" or is_loopback(address)
 
 
 def payload_limit(environment: EnvironmentSpec, episodes: int) -> int:
