@@ -138,6 +138,12 @@ class LearnerMetrics:
         self.refusals = Counter(
             "chorus_refusals", "Streams ended because of what they carried, by reason.", ["reason"], registry=to
         )
+        self.expiry = Gauge(
+            "chorus_certificate_expiry_timestamp_seconds",
+            "When the learner's own certificate ends, and that of the authority it trusts.",
+            ["certificate"],
+            registry=to,
+        )
         self.received = Counter("chorus_received_bytes", "Payload received from actors.", registry=to)
         self.sent = Counter("chorus_sent_bytes", "Payload sent to actors.", registry=to)
         self.checkpoint_time = Gauge(
@@ -169,6 +175,17 @@ class ActorMetrics:
         self.policy_version = Gauge("chorus_actor_policy_version", "The newest policy version received.", registry=to)
         self.connected = Gauge("chorus_actor_connected", "1 while the stream to the learner is open.", registry=to)
         self.connections = Counter("chorus_actor_connections", "Streams opened to the learner.", registry=to)
+        self.expired = Counter(
+            "chorus_actor_expired_certificates",
+            "Streams that could not be opened while a certificate of this actor had expired.",
+            registry=to,
+        )
+        self.expiry = Gauge(
+            "chorus_actor_certificate_expiry_timestamp_seconds",
+            "When the actor's own certificate ends, and that of the authority it trusts.",
+            ["certificate"],
+            registry=to,
+        )
         _start(self.tasks, ("kept", "repeated", "failed"))
         _start(self.seconds, ("environment", "inference", "encode", "wait"))
 

@@ -63,6 +63,7 @@ class Server:
         self.refusals: dict[str, int] = {}
         self._streams: set[Connection] = set()
         self._beat = time.monotonic()
+        self._expired = ""
         self._server = grpc.aio.server(interceptors=[_Token(self, credentials)], options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
         handlers: dict[str, Any] = {
@@ -103,7 +104,15 @@ class Server:
             ill = health_pb2.HealthCheckResponse.NOT_SERVING if self.ill() else health_pb2.HealthCheckResponse.SERVING
             for service in ("", SERVICE):
                 await self._health.set(service, ill)
+            self._look_at_certificates()
             await asyncio.sleep(BEAT_SECONDS)
+
+    def _look_at_certificates(self) -> None:
+        """Say it once when one has expired: whoever is refused because of it only hears of a failed handshake."""
+        expired = self._credentials.expired()
+        if expired and expired != self._expired:
+            log.error("a certificate has expired", extra={"certificate": expired})
+        self._expired = expired
 
     def ill(self) -> str:
         """What is wrong with this learner; empty if the run moves. Health is tied to progress, not to being alive."""
