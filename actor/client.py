@@ -122,6 +122,9 @@ class Actor:
                 if code in FINAL:
                     raise Refused(f"the learner at {self.address} refused this actor: {details}") from fault
                 tls = self.credentials.calls_tls
+                expired = self.credentials.expired()
+                self.metrics.expired.inc(bool(expired))
+                details = expired or details
                 log.warning("stream lost", extra={"code": code.name, "details": details, "tls": tls})
                 waiting.failed(details or code.name, time.monotonic(), self._ever_since(began))
             except MalformedData as fault:

@@ -69,6 +69,7 @@ def run(settings: Settings) -> int:
     registry = metrics.registry()
     exported = metrics.ActorMetrics(registry)
     exported.build.info({"version": chorus_version()})
+    settings.credentials.export_expiry(exported.expiry)
     name = settings.name or default_name()
     logs.bind(actor=name)
     timeline.start(name)

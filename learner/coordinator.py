@@ -30,7 +30,7 @@ from chorus.common.tasks.trajectory import Trajectory, digest, validate
 from chorus.learner.storage import record
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
-from chorus.learner.tasks.audit import Audits, Run, audit_of
+from chorus.learner.tasks.audit import Audits, Decision, Run, audit_of
 from chorus.learner.tasks.casualties import Casualties
 from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
 from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
@@ -78,6 +78,7 @@ class Coordinator:
         self.refused = 0
         self.irreproducible = folder.irreproducible
         self.audits = Audits(config.seed, config.audit.share, self.ledger)
+        self.barred: set[str] = set()
         self.last_progress = time.monotonic()
         self.state = "waiting for actors"
         self.last: Progress | None = None
@@ -90,7 +91,8 @@ class Coordinator:
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, EpisodeTotals] = {}
         self._players: dict[Task, tuple[str, str]] = {}
-        self._early: list[Trajectory] = []
+        self._early: list[Run] = []
+        self._applied = training.update - 1
         self.casualties = Casualties(
             self.ledger, config.seed, lambda task: self._replay(task.update, task.index), self._stop_for
         )
@@ -181,6 +183,8 @@ class Coordinator:
         task = self.leased(name, trajectory.task)
         if self.ledger.is_open(task):
             await self._in_thread(self._intake, spanned("intake", self._inspect), trajectory, announced)
+        if name in self.barred:
+            raise NotLeased(f"{name!r} is barred")
         return self._account(name, task, trajectory, announced)
 
     def _inspect(self, trajectory: Trajectory, announced: str) -> None:
@@ -196,25 +200,40 @@ class Coordinator:
         self.metrics.task_seconds.observe(now - since)
         if verdict is Verdict.KEPT:
             self._progressed()
+            run = Run(name, hashed, trajectory)
             if task.purpose is Purpose.AUDIT:
-                self._compare(task, Run(name, hashed, trajectory))
+                self._compare(task, run)
                 self._changed.set()
                 return verdict
-            self._players[task] = name, hashed
-            if self.ledger.actors[name].auditor and self.audits.consider(Run(name, hashed, trajectory)):
+            self._keep(run)
+            if self.ledger.actors[name].auditor and self.audits.consider(run):
                 self._dispatcher.give_out()
-            if task.purpose is Purpose.EVALUATION:
-                self._evaluated[task] = episode_totals(trajectory, self.environment, self.config)
-                self._changed.set()
-            elif task.update == self.training.update:
-                self._spawn(self._differentiate(trajectory))
-            else:
-                self._early.append(trajectory)
         return verdict
 
-    def _compare(self, audit: Task, second: Run) -> None:
-        """See that a task came out equal on two actors; if not, say so and stop if that is wanted."""
-        found = self.audits.compare(audit, second)
+    def _keep(self, run: Run) -> None:
+        """Learn from this answer to a task, and from none that was there before."""
+        task = run.trajectory.task
+        self._forget(task)
+        self._players[task] = run.actor, run.digest
+        if task.purpose is Purpose.EVALUATION:
+            self._evaluated[task] = episode_totals(run.trajectory, self.environment, self.config)
+            self._changed.set()
+        elif task.update == self.training.update:
+            self._spawn(self._differentiate(run))
+        else:
+            self._early.append(run)
+
+    def _forget(self, task: Task) -> None:
+        for kept in (self._players, self._sums, self._evaluated):
+            kept.pop(task, None)
+        self._early = [run for run in self._early if run.trajectory.task != task]
+
+    def _compare(self, audit: Task, run: Run) -> None:
+        """See that a task came out equal on two actors; if not, say so, and have a third say which is wrong."""
+        found = self.audits.compare(audit, run)
+        if isinstance(found, Decision):
+            self._judge(found)
+            return
         self.metrics.audits.labels("unequal" if found else "equal").inc()
         if found is None:
             return
@@ -223,8 +242,34 @@ class Coordinator:
             extra={"task": str(found.task), "first": found.first, "second": found.second, "difference": found.where},
         )
         self.mark_irreproducible(f"audit: {found}")
+        self._dispatcher.give_out()
+
+    def _judge(self, decision: Decision) -> None:
+        """A third run has said who is wrong, or that nobody is right: learn from the true one; bar, or stop."""
+        log.error(
+            "audit decided",
+            extra={"task": str(decision.difference.task), "liar": decision.liar, "third": decision.third},
+        )
+        if decision.true is not None:
+            self.metrics.audits.labels("named").inc()
+            self.mark_irreproducible(f"audit: {decision}")
+            if decision.true.actor != self._players[decision.true.trajectory.task][0]:
+                self._keep(decision.true)
+            if self.config.audit.bar:
+                self._bar(decision)
         if self.config.audit.stop:
-            self._stop_for(TrainingFault(f"audit: {found}; the environment or one of these hosts draws on its own"))
+            cause = f"{decision.liar!r} alters what it plays" if decision.liar else "the environment draws on its own"
+            self._stop_for(TrainingFault(f"audit: {decision}; {cause}"))
+
+    def _bar(self, decision: Decision) -> None:
+        """Let an actor play no more, and others play what it played and nobody has learned from or checks."""
+        self.barred.add(decision.liar)
+        for task, (player, _) in list(self._players.items()):
+            if player == decision.liar and task.update > self._applied and not self.audits.audits(task):
+                self._forget(task)
+                self.ledger.again(task)
+        self._dispatcher.bar(decision.liar, str(decision))
+        self._dispatcher.give_out()
 
     # -- the loop
 
@@ -317,6 +362,7 @@ class Coordinator:
     async def _update(self) -> None:
         """Apply the batch, make the next version known, open the next batch, write the record."""
         update, began = self.training.update, time.monotonic()
+        self._applied = update
         tasks = self._tasks(update)
         training = [task for task in tasks if task.purpose is Purpose.TRAINING]
         sums = [self._sums.pop(task) for task in training]
@@ -330,11 +376,11 @@ class Coordinator:
         if opening < self.config.updates:
             self.ledger.open(self._tasks(opening))
         early, self._early = self._early, []
-        for trajectory in early:
-            if trajectory.task.update == self.training.update:
-                self._spawn(self._differentiate(trajectory))
+        for run in early:
+            if run.trajectory.task.update == self.training.update:
+                self._spawn(self._differentiate(run))
             else:
-                self._early.append(trajectory)
+                self._early.append(run)
         self._dispatcher.give_out()
         await asyncio.sleep(0)  # what was given out is on its way before the record is written
         stepped = time.monotonic() - began
@@ -385,11 +431,12 @@ class Coordinator:
 
     # -- inside
 
-    async def _differentiate(self, trajectory: Trajectory) -> None:
-        began = time.monotonic()
-        self._sums[trajectory.task] = await self._in_thread(
-            self._gradients, spanned("gradient", self.training.sums), trajectory
-        )
+    async def _differentiate(self, run: Run) -> None:
+        began, task = time.monotonic(), run.trajectory.task
+        sums = await self._in_thread(self._gradients, spanned("gradient", self.training.sums), run.trajectory)
+        if self._players.get(task) != (run.actor, run.digest):
+            return  # an audit has found it wrong in the meantime
+        self._sums[task] = sums
         self.metrics.gradient_seconds.observe(time.monotonic() - began)
         self._changed.set()
 

@@ -227,6 +227,7 @@ async def serve(
         exported = metrics.LearnerMetrics(registry)
         exported.build.info({"version": chorus_version(), "run": run})
         exported.policy_lag_setting.set(config.lag)
+        listening.credentials.export_expiry(exported.expiry)
         exported.policy_version.set(counters.update)
         exported.progress_time.set_to_current_time()
         exported.checkpoint_time.set(max(file.stat().st_mtime for file in folder.checkpoints.iterdir()))

@@ -4,6 +4,9 @@ ca.pem, ca-key.pem            the authority; its key is needed only to make more
 learner.pem, learner-key.pem  for the learner: it names the hosts where actors find it; also good for an actor beside it
 actor.pem, actor-key.pem      for all actors
 metrics.pem, metrics-key.pem  for who asks for metrics, such as Prometheus
+
+Each names its role (`common/transport/role.py`), and none may do what another is for: only a learner's certificate is
+one for serving at a learner's hosts, and only an actor's may play, but for the learner's own actors on its machine.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chorus.common.errors import ConfigError
+from chorus.common.transport.role import role_uri
 
 HOSTS = ("localhost", "127.0.0.1", "::1")
 NAMES = ("ca", "learner", "actor", "metrics")
@@ -35,6 +39,12 @@ Period = tuple[datetime.datetime, datetime.datetime]
 def make_certificates(options: argparse.Namespace) -> int:
     """Make them; files that are there already are never overwritten, unless they are to be renewed."""
     folder: Path = options.dir
+    shared = {*HOSTS, *options.host} & set(options.metrics_host)
+    if shared:
+        raise ConfigError(
+            f"--metrics-host {min(shared)} is a host of the learner: with a certificate for it an actor could pose as"
+            " the learner; give actors a name of their own"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     there = [name for name in NAMES if (folder / f"{name}.pem").exists()]
     if there and options.renew:
@@ -114,9 +124,8 @@ class Authority:
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
         )
-        if hosts:
-            names = x509.SubjectAlternativeName([_host(host) for host in hosts])
-            builder = builder.add_extension(names, critical=False)
+        names = [x509.UniformResourceIdentifier(role_uri(who)), *map(_host, hosts)]
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         _write(folder, who, builder.sign(self.key, hashes.SHA256()), key)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -139,13 +140,14 @@ class Launcher:
 
     async def _audit(self) -> None:
         """A fresh actor for audits whenever there is no other than the one that is audited."""
-        while True:
-            await asyncio.sleep(AUDIT_SECONDS)
-            if not self._serving.stranded():
-                continue
-            process = await self._begin("auditor", "--only-audits")
+        for number in itertools.count():
+            while not self._serving.stranded():
+                await asyncio.sleep(AUDIT_SECONDS)
+            process = await self._begin(f"auditor-{number}", "--only-audits")
             try:
-                while self._serving.auditing() and process.returncode is None:
+                while self._serving.stranded() and process.returncode is None:  # it is on its way
+                    await asyncio.sleep(AUDIT_SECONDS)
+                while self._serving.auditing() and not self._serving.stranded() and process.returncode is None:
                     await asyncio.sleep(AUDIT_SECONDS)
             finally:
                 await _end(process)

@@ -24,7 +24,12 @@ BYTES_ALLOWED = 2**30
 _DOTTED = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _TARGET = re.compile(r"[A-Za-z0-9_]+([./:-][A-Za-z0-9_]+)*")
 _WORD = re.compile(r"[A-Za-z0-9_-]*")
-_NAMES_CODE_OR_FILES = re.compile(r"path|file|folder|dir|module|import|entry|class|rom|url|wrapper", re.IGNORECASE)
+_WORDS_OF_KEY = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
+_CODE_OR_FILE = re.compile(
+    r"(.*(path|module|wrapper|import)|files?|filename|folders?|dirs?|directory|entry|entrypoint|class|classname|roms?|ur[il])s?"
+)
+_NO_SIZE = frozenset({"seed", "reward", "penalty", "cost", "bonus", "coefficient"})
+"""Last words of settings that count nothing, so that a large number asks for no memory."""
 
 
 def permit(spec: str, allowed: Iterable[str]) -> None:
@@ -50,11 +55,22 @@ def _refuse_unknown(address: Address, name: str) -> None:
     if not is_ours(address) or not is_known(address):
         raise Refused(f"the learner asks for the environment {name!r}, which this actor may not import{remedy}")
     for key, value in address.settings.items():
-        if _NAMES_CODE_OR_FILES.search(key) or (isinstance(value, str) and not _WORD.fullmatch(value)):
+        if isinstance(value, str) and (_names_code_or_file(key) or not _WORD.fullmatch(value)):
             raise Refused(
                 f"the learner asks for the environment {name!r} with {key}={value!r}, which may name a file or a"
                 f" module of this actor's machine{remedy}"
             )
+
+
+def _words(key: str) -> list[str]:
+    """The words of a setting's name, in small letters: `auto_romPath` has `auto`, `rom` and `path`."""
+    return [word.lower() for word in _WORDS_OF_KEY.findall(key)]
+
+
+def _names_code_or_file(key: str) -> bool:
+    """Whether a setting of this name may be taken for the name of code or of a file: judged by whole words, so that
+    `from_start` is no ROM."""
+    return any(_CODE_OR_FILE.fullmatch(word) for word in _words(key))
 
 
 def _importable(address: Address) -> bool:
@@ -75,12 +91,14 @@ def _matches(name: str, address: Address, pattern: str) -> bool:
 
 def _bound(address: Address) -> None:
     """See that one episode fits into memory, counting four bytes for every agent, step and what each agent sees of each
-    other one. Of an adapted environment only the numbers are known: the two greatest are taken to multiply, and each
-    alone to count things of 64 bytes."""
+    other one. Of an adapted environment only names and numbers are known, so this is an estimate: of the numbers that
+    can be sizes, the two greatest are taken to multiply, and each alone to count things of 64 bytes."""
     counts = {
         key: _magnitude(value)
         for key, value in address.settings.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
+        if isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and not _NO_SIZE.intersection(_words(key)[-1:])
     }
     if address.kind == "spread":
         agents, steps = max(1.0, counts.get("agents", 3)), max(1.0, counts.get("steps", 25))
@@ -89,9 +107,10 @@ def _bound(address: Address) -> None:
         second, greatest = sorted([*counts.values(), 1.0, 1.0])[-2:]
         wanted = max(4 * second * greatest, 64 * greatest)
     if wanted > BYTES_ALLOWED:
+        largest = sorted(counts, key=lambda key: -counts[key])[:2]
         raise Refused(
             f"the environment {address.spec[:200]!r} asks by its settings for about {wanted:.1e} bytes an episode, more"
-            f" than the {BYTES_ALLOWED} that an actor gives; make its numbers smaller"
+            f" than the {BYTES_ALLOWED} that an actor gives; make {' or '.join(largest)} smaller"
         )
 
 

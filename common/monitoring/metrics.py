@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 TASK_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
 OUTCOMES = ("completed", "repeated", "failed", "requeued")
 REFUSALS = (
+    "barred",
     "corrupted",
     "crowded",
     "fingerprint",
@@ -24,6 +25,7 @@ REFUSALS = (
     "name_taken",
     "no_hello",
     "not_leased",
+    "role",
     "silent",
     "stuck",
     "unauthenticated",
@@ -108,7 +110,10 @@ class LearnerMetrics:
         self.learning_rate = Gauge("chorus_learning_rate", "Learning rate of the last step.", registry=to)
         self.tasks = Counter("chorus_tasks", "Leases that ended, by outcome.", ["outcome"], registry=to)
         self.audits = Counter(
-            "chorus_audits", "Tasks run a second time on another actor, by result.", ["result"], registry=to
+            "chorus_audits",
+            "Tasks run a second time on another actor, by result; named: a third run said who is wrong.",
+            ["result"],
+            registry=to,
         )
         self.leases = Counter("chorus_leases", "Leases granted.", registry=to)
         self.task_seconds = Histogram(
@@ -133,6 +138,12 @@ class LearnerMetrics:
         self.refusals = Counter(
             "chorus_refusals", "Streams ended because of what they carried, by reason.", ["reason"], registry=to
         )
+        self.expiry = Gauge(
+            "chorus_certificate_expiry_timestamp_seconds",
+            "When the learner's own certificate ends, and that of the authority it trusts.",
+            ["certificate"],
+            registry=to,
+        )
         self.received = Counter("chorus_received_bytes", "Payload received from actors.", registry=to)
         self.sent = Counter("chorus_sent_bytes", "Payload sent to actors.", registry=to)
         self.checkpoint_time = Gauge(
@@ -144,7 +155,7 @@ class LearnerMetrics:
         # A series that is there from the start shows its first step too: rates and alerts need a 0 to rise from.
         _start(self.tasks, OUTCOMES)
         _start(self.refusals, REFUSALS)
-        _start(self.audits, ("equal", "unequal"))
+        _start(self.audits, ("equal", "unequal", "named"))
         _start(self.update_seconds, ("batch", "step"))
         self.evaluation_return.set(nan)  # until there is one
 
@@ -164,6 +175,17 @@ class ActorMetrics:
         self.policy_version = Gauge("chorus_actor_policy_version", "The newest policy version received.", registry=to)
         self.connected = Gauge("chorus_actor_connected", "1 while the stream to the learner is open.", registry=to)
         self.connections = Counter("chorus_actor_connections", "Streams opened to the learner.", registry=to)
+        self.expired = Counter(
+            "chorus_actor_expired_certificates",
+            "Streams that could not be opened while a certificate of this actor had expired.",
+            registry=to,
+        )
+        self.expiry = Gauge(
+            "chorus_actor_certificate_expiry_timestamp_seconds",
+            "When the actor's own certificate ends, and that of the authority it trusts.",
+            ["certificate"],
+            registry=to,
+        )
         _start(self.tasks, ("kept", "repeated", "failed"))
         _start(self.seconds, ("environment", "inference", "encode", "wait"))
 

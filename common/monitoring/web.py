@@ -9,7 +9,9 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ssl import SSLError
+from socket import socket
+from ssl import SSLContext, SSLError
+from typing import Any
 from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry
@@ -58,13 +60,11 @@ class Web:
             ConfigError: it is beyond this machine and there is no TLS.
         """
         refuse_clear_text(f"{host}:{port}", credentials.serves_tls, credentials)
-        tls = credentials.for_web(server=True)
+        tls = credentials.for_web_server()
         try:
-            self._server = _Server((host, port), _handler(registry, ill, credentials, site))
+            self._server = _Server((host, port), _handler(registry, ill, credentials, site), tls)
         except (OSError, OverflowError) as fault:
             raise cannot_listen("metrics", f"{host}:{port}", "--metrics-port or --metrics-host", fault) from fault
-        if tls is not None:  # the handshake waits for the request's own thread, where a silent caller blocks nobody
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         scheme = "http" if tls is None else "https"
         self.address = f"{scheme}://{'localhost' if host in EVERYWHERE else host}:{self.port}/"
         self._thread = threading.Thread(target=self._server.serve_forever, name="web", daemon=True)
@@ -85,6 +85,22 @@ class Web:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        handler: type[BaseHTTPRequestHandler],
+        tls: Callable[[], SSLContext] | None,
+    ) -> None:
+        self._tls = tls
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[socket, Any]:
+        line, caller = super().get_request()
+        if self._tls is None:
+            return line, caller
+        # The handshake waits for the request's own thread, where a silent caller blocks nobody.
+        return self._tls().wrap_socket(line, server_side=True, do_handshake_on_connect=False), caller
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A caller that hangs up is no event worth a traceback."""

@@ -331,11 +331,14 @@ class AuditConfig(Section, frozen=True):
 
     Attributes:
         share: fraction of the training tasks that are audited; a batch waits for its audits.
-        stop: end the run when two results differ.
+        stop: end the run when two results differ, once a third run has said which is wrong.
+        bar: let an actor whose result was the wrong one not play any more; what it played of batches that are not yet
+            learned from is played again.
     """
 
     share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
     stop: bool = False
+    bar: bool = False
 
 
 class Config(Section, frozen=True):

@@ -123,6 +123,11 @@ class Connection:
         newest, config = max(self._sent), self._coordinator.config
         self._sent = {version for version in self._sent if needed(config, newest, version)}
 
+    def bar(self, why: str) -> None:
+        """End the stream, for what this actor did."""
+        if not self._ended.done():
+            self._ended.set_exception(Unlawful(Code.PERMISSION_DENIED, "barred", why))
+
     def send(self, message: pb.ToActor | bytes) -> None:
         """Queue a message."""
         self._outbox.append(message)
@@ -258,6 +263,8 @@ class Connection:
                 f"unlike arithmetic, so the run would not be reproducible: {difference[:2000]};"
                 " make them equal, or start the run with --mixed-arithmetic",
             )
+        if hello.actor in self._coordinator.barred:
+            raise Unlawful(Code.PERMISSION_DENIED, "barred", f"audits found that {hello.actor!r} alters what it plays")
         if hello.actor in self._contract.connections:
             raise Unlawful(Code.ALREADY_EXISTS, "name_taken", f"an actor named {hello.actor!r} is connected already")
         self.name = hello.actor

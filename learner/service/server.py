@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 import grpc.aio
@@ -21,7 +22,8 @@ from chorus.common.process.fingerprint import Fingerprint, chorus_version
 from chorus.common.settings import config as configuration
 from chorus.common.transport.address import cannot_listen
 from chorus.common.transport.channel import HEALTH, SERVER_OPTIONS, SERVICE, to_actor_bytes
-from chorus.common.transport.credentials import Credentials, refuse_clear_text
+from chorus.common.transport.credentials import Credentials, is_loopback, refuse_clear_text
+from chorus.common.transport.role import why_not_play
 from chorus.learner.coordinator import Coordinator
 from chorus.learner.service.connection import BEAT_SECONDS, Connection, Contract, Unlawful
 from chorus.learner.service.frames import Frames
@@ -61,6 +63,7 @@ class Server:
         self.refusals: dict[str, int] = {}
         self._streams: set[Connection] = set()
         self._beat = time.monotonic()
+        self._expired = ""
         self._server = grpc.aio.server(interceptors=[_Token(self, credentials)], options=SERVER_OPTIONS)
         self._health = health.aio.HealthServicer()
         handlers: dict[str, Any] = {
@@ -101,7 +104,15 @@ class Server:
             ill = health_pb2.HealthCheckResponse.NOT_SERVING if self.ill() else health_pb2.HealthCheckResponse.SERVING
             for service in ("", SERVICE):
                 await self._health.set(service, ill)
+            self._look_at_certificates()
             await asyncio.sleep(BEAT_SECONDS)
+
+    def _look_at_certificates(self) -> None:
+        """Say it once when one has expired: whoever is refused because of it only hears of a failed handshake."""
+        expired = self._credentials.expired()
+        if expired and expired != self._expired:
+            log.error("a certificate has expired", extra={"certificate": expired})
+        self._expired = expired
 
     def ill(self) -> str:
         """What is wrong with this learner; empty if the run moves. Health is tied to progress, not to being alive."""
@@ -139,6 +150,9 @@ class Server:
                     "crowded",
                     f"{STRANGERS_ALLOWED} streams have not said hello yet; try later",
                 )
+            names = context.auth_context().get("x509_subject_alternative_name", ())
+            if why := why_not_play(names, is_here(context.peer())):
+                raise Unlawful(Code.PERMISSION_DENIED, "role", why)
             await connection.serve()
         except Unlawful as fault:
             self.refuse(fault.reason)
@@ -222,6 +236,12 @@ class _Token(grpc.aio.ServerInterceptor):
             await context.abort(Code.UNAUTHENTICATED, why)
 
         return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+def is_here(peer: str) -> bool:
+    """Whether a gRPC peer (`ipv4:127.0.0.1:4711`) is on this machine."""
+    kind, _, address = unquote(peer).partition(":")
+    return kind == "unix" or is_loopback(address)
 
 
 def payload_limit(environment: EnvironmentSpec, episodes: int) -> int:

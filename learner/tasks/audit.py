@@ -1,4 +1,8 @@
-"""Which tasks are run a second time, and what it means if the two runs differ. No clock, no network, no files."""
+"""Which tasks are run a second time, and what it means if the two runs differ. No clock, no network, no files.
+
+Two runs that differ do not say which is wrong, so a third decides: who stands alone against two equal ones is named.
+Where all three differ nobody is: the environment draws on its own.
+"""
 
 from __future__ import annotations
 
@@ -35,20 +39,45 @@ class Difference:
         return f"{self.task} came out differently on {self.first!r} and {self.second!r}: {self.where}"
 
 
+@dataclass(frozen=True)
+class Decision:
+    """What a third run said of two that differ.
+
+    Attributes:
+        difference: of the two.
+        third: who played the third run.
+        liar: who stands alone against the two others; empty if all three differ.
+        true: the first of the two equal runs; None if all three differ.
+    """
+
+    difference: Difference
+    third: str
+    liar: str = ""
+    true: Run | None = None
+
+    def __str__(self) -> str:
+        if not self.liar:
+            return f"{self.difference}; a third run, on {self.third!r}, is like neither"
+        return f"{self.difference}; by a third run, on {self.third!r}, it is {self.liar!r} that is wrong"
+
+
 class Audits:
     """The audits of a run: what those that are not closed are held to, and what came of them so far.
 
     Attributes:
         done: tasks that were run a second time.
         unequal: those of them that came out differently.
+        liars: who stood alone against two equal runs, in the order of being found.
     """
 
     def __init__(self, seed: int, share: float, ledger: Ledger) -> None:
         """Audit this share of a run's training tasks."""
         self.done = 0
         self.unequal = 0
+        self.liars: list[str] = []
         self._seed, self._share, self._ledger = seed, share, ledger
         self._open: dict[Task, Run] = {}
+        self._disputed: dict[Task, tuple[Run, Difference]] = {}
 
     def consider(self, first: Run) -> bool:
         """Have a task run again by somebody else if it is one of those; return whether it is."""
@@ -56,18 +85,40 @@ class Audits:
         if not is_audited(self._seed, self._share, task):
             return False
         self._open[audit_of(task)] = first
-        self._ledger.open([audit_of(task)], barred=first.actor)
+        self._ledger.open([audit_of(task)], barred=(first.actor,))
         return True
 
-    def compare(self, audit: Task, second: Run) -> Difference | None:
-        """How the second run of a task differs from the first; None if it does not."""
-        first = self._open[audit]
+    def compare(self, audit: Task, run: Run) -> Difference | Decision | None:
+        """Hold a second run of a task to the first: None if they are equal, else how they differ, and somebody else is
+        to run it a third time. Hold a third run to both: who is wrong."""
+        if audit in self._disputed:
+            return self._decide(audit, run)
+        first, second = self._open[audit], run
         self.done += 1
         if first.digest == second.digest:
             return None
         self.unequal += 1
         where = first_difference(first.trajectory, second.trajectory) or "nothing but the digest"
-        return Difference(first.trajectory.task, first.actor, second.actor, where)
+        difference = Difference(first.trajectory.task, first.actor, second.actor, where)
+        self._disputed[audit] = second, difference
+        self._ledger.again(audit, barred=(first.actor, second.actor))
+        return difference
+
+    def _decide(self, audit: Task, third: Run) -> Decision:
+        first, (second, difference) = self._open[audit], self._disputed.pop(audit)
+        if third.digest == first.digest:
+            liar, true = second.actor, first
+        elif third.digest == second.digest:
+            liar, true = first.actor, second
+        else:
+            return Decision(difference, third.actor)
+        if liar not in self.liars:
+            self.liars.append(liar)
+        return Decision(difference, third.actor, liar, true)
+
+    def audits(self, task: Task) -> bool:
+        """Whether a task's answer is held to a second run."""
+        return audit_of(task) in self._open
 
     def close(self, update: int) -> Sequence[Task]:
         """Forget the audits of an update that is made; return them."""

@@ -29,6 +29,10 @@ class Subscriber(Protocol):
         """Have it play a task, after giving it the version, and those of opponents, if it has not got them."""
         ...
 
+    def bar(self, why: str) -> None:
+        """End its stream, for good."""
+        ...
+
 
 class Dispatcher:
     """The connected actors, and which of them wait; who has waited longest is served first."""
@@ -63,6 +67,11 @@ class Dispatcher:
         del self._subscribers[name]
         self._idle.pop(name, None)
         self._metrics.actors.set(len(self))
+
+    def bar(self, name: str, why: str) -> None:
+        """End an actor's stream for good, if it is connected."""
+        if name in self._subscribers:
+            self._subscribers[name].bar(why)
 
     def ask(self, name: str) -> None:
         """An actor wants tasks; it gets them now or as soon as there are some."""

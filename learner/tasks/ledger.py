@@ -84,7 +84,7 @@ class _Entry:
         late: a holder has been slow, and nobody was sent to help since.
         holders: who plays it and is not past the deadline.
         failures: who failed at it, in order.
-        barred: who may not have it: the one whose answer an audit checks.
+        barred: who may not have it: those whose answers an audit checks.
     """
 
     pending: bool = True
@@ -92,7 +92,7 @@ class _Entry:
     late: bool = False
     holders: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
-    barred: str = ""
+    barred: tuple[str, ...] = ()
 
 
 _Alarm = tuple[float, bool, Task, str, float, float]
@@ -117,14 +117,22 @@ class Ledger:
 
     # -- tasks
 
-    def open(self, tasks: Iterable[Task], barred: str = "") -> None:
-        """Make tasks available to be leased, to anybody but `barred`."""
+    def open(self, tasks: Iterable[Task], barred: tuple[str, ...] = ()) -> None:
+        """Make tasks available to be leased, to anybody but those `barred`."""
         for task in tasks:
             if task in self._entries:
                 raise ValueError(f"{task} is open already")
             self._entries[task] = _Entry(barred=barred)
             self._open[task.update] = self._open.get(task.update, 0) + 1
             heapq.heappush(self._pending, task)
+
+    def again(self, task: Task, barred: tuple[str, ...] = ()) -> None:
+        """Have an open task that is done played once more, by anybody but those `barred`; its answer counts no more."""
+        if not self._entries[task].done:
+            raise ValueError(f"{task} is not done and cannot be played again")
+        self._entries[task] = _Entry(barred=barred)
+        self._open[task.update] += 1
+        heapq.heappush(self._pending, task)
 
     def close(self, tasks: Iterable[Task]) -> None:
         """Forget tasks whose update is made; late answers to them count as repeated."""
@@ -306,7 +314,7 @@ class Ledger:
         """Whether an actor is of the kind that such a task is for."""
         record = self._actors[actor]
         if task.purpose is Purpose.AUDIT:
-            return record.auditor and actor != entry.barred
+            return record.auditor and actor not in entry.barred
         return not record.only_audits
 
     def ring_alarms(self, now: float) -> None:

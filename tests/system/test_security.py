@@ -2,12 +2,18 @@
 
 import datetime
 import json
+import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+import grpc
+import psutil
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from chorus.common.transport.channel import HEALTH, SERVICE, STATUS
 from chorus.fleet.certs import HOSTS, make, period
 from tests.system.processes import QUICK, Chorus, Process, rows, until
 
@@ -18,14 +24,17 @@ DAYS = datetime.timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Certificates that hold, in `good`; of another authority, in `other`; that held until yesterday, in `expired`."""
+    """Certificates that hold, in `good`; of another authority, in `other`; that held until yesterday, in `expired`; of
+    an actor that serves metrics, in `serving`."""
     folder = tmp_path_factory.mktemp("certs")
-    for name in ("good", "other", "expired"):
+    for name in ("good", "other", "expired", "serving"):
         (folder / name).mkdir()
     make(folder / "other", list(HOSTS), period(1))
     today = period(1)
     before = today[0] - DAYS * 3, today[0] - DAYS
-    make(folder / "good", list(HOSTS), today).issue(folder / "expired", "actor", [], before)
+    good = make(folder / "good", [*HOSTS, own_address()], today)
+    good.issue(folder / "expired", "actor", [], before)
+    good.issue(folder / "serving", "actor", ["actor.example"], today)
     return folder
 
 
@@ -70,6 +79,40 @@ def test_without_the_right_certificate_nobody_gets_in(chorus: Chorus, authority:
     assert actor.event("stream lost")["tls"]
     until(lambda: why in learner.err.read_text())
     assert "actor joined" not in learner.err.read_text()
+
+
+def test_an_actors_certificate_cannot_serve_as_a_learners(chorus: Chorus, authority: Path) -> None:
+    """Neither without hosts, where it is no server's, nor with a name under which actors serve metrics."""
+    good = authority / "good"
+    for number, stolen in enumerate((good, authority / "serving")):
+        _, address = chorus.learner(f"run-{number}", *tls(stolen, "actor", good))
+        actor = chorus.actor(address, "careful", *tls(good, "actor"))
+        details = actor.event("stream lost")["details"]
+        assert ("CERTIFICATE_VERIFY_FAILED", "Hostname Verification Check failed")[number] in details
+
+
+@pytest.mark.parametrize("who", ["learner", "metrics"])
+def test_another_roles_certificate_cannot_play_as_an_actors(chorus: Chorus, authority: Path, who: str) -> None:
+    """A learner's own actors may show its certificate on its own machine; elsewhere it is no actor's."""
+    good, elsewhere = authority / "good", f"{own_address()}:0"
+    settings = ("--listen", elsewhere, "--updates", "100000", *tls(good, "learner"))
+    learner = chorus.start("learner", "--out", chorus.folder / "run", *QUICK, *settings)
+    address = f"{own_address()}:{learner.event('learner listens')['port']}"
+    said = chorus.actor(address, "thief", *tls(good, who)).refused()
+    assert f"this is the certificate of a {who}" in said
+    assert learner.event("actor refused", reason="role")
+    chorus.actor(address, "known", *tls(good, "actor")).event("ready")
+
+
+def own_address() -> str:
+    """An address of this machine that is not loopback."""
+    found = [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == socket.AF_INET and not address.address.startswith("127.")
+    ]
+    return found[0]
 
 
 def test_an_actor_refuses_a_learner_of_another_authority(chorus: Chorus, authority: Path) -> None:
@@ -131,6 +174,34 @@ def test_certificates_are_never_overwritten_and_their_keys_are_private(chorus: C
     chorus.run("certs", folder, "--host", "learner.example")
     assert "holds ca.pem already" in chorus.start("certs", folder).refused()
     assert {path.stat().st_mode & 0o777 for path in folder.glob("*-key.pem")} == {0o600}
+
+
+def test_actors_serve_metrics_under_no_name_of_the_learners(chorus: Chorus) -> None:
+    command = ("certs", chorus.folder / "certs", "--host", "learner.example", "--metrics-host")
+    assert "pose as the learner" in chorus.start(*command, "learner.example").refused()
+    assert "pose as the learner" in chorus.start(*command, "localhost").refused()
+
+
+def test_reflection_and_status_need_the_token(chorus: Chorus) -> None:
+    """What the learner offers is told to those only who are let in; its health to anybody."""
+    _, address = chorus.learner_with({"CHORUS_TOKEN": TOKEN}, "run")
+    with grpc.insecure_channel(address) as line:
+        stub: Any = reflection_pb2_grpc.ServerReflectionStub(line)
+        status: Any = line.unary_unary(STATUS)
+        health: Any = line.unary_unary(HEALTH)
+        question = reflection_pb2.ServerReflectionRequest(list_services="")
+        for shown in (None, [("authorization", f"Bearer {WRONG}")]):
+            with pytest.raises(grpc.RpcError) as refused:
+                next(stub.ServerReflectionInfo(iter([question]), metadata=shown, timeout=10))
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+            with pytest.raises(grpc.RpcError) as refused:
+                status(b"", metadata=shown, timeout=10)
+            assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        known = [("authorization", f"Bearer {TOKEN}")]
+        told = next(stub.ServerReflectionInfo(iter([question]), metadata=known, timeout=10))
+        assert SERVICE in [service.name for service in told.list_services_response.service]
+        assert status(b"", metadata=known, timeout=10)
+        assert health(b"", timeout=10)
 
 
 def test_training_on_one_machine_may_be_encrypted_too(chorus: Chorus, authority: Path) -> None:

@@ -27,6 +27,7 @@ class Toy:
         self._trouble = trouble
         self._share = share
         self._pause = pause
+        self._lie = float(os.environ.get("TOY_LIE", 0.0))  # what a hostile host adds to every reward
 
     def observation_space(self, agent: str) -> Any:
         return spaces.Box(-100, 100, (2,), np.float32)
@@ -48,7 +49,7 @@ class Toy:
         if self._unlucky and self.now == 3:
             self._have_trouble(seen)
         over = dict.fromkeys(self.agents, self.now == STEPS)
-        rewards = {name: float(actions[name]) for name in self.agents}
+        rewards = {name: float(actions[name]) + self._lie for name in self.agents}
         if self.now == STEPS:
             self.agents = []
         return seen, rewards, dict.fromkeys(rewards, False), over, {}

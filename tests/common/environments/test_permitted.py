@@ -20,6 +20,13 @@ from chorus.common.errors import ChorusError, Refused
         "gymnasium:lbforaging:Foraging-8x8-2p-3f-v3",
         "gymnasium:rware-tiny-2ag-v2",
         "vmas:navigation?n_agents=3",
+        "pettingzoo:mpe2.simple_spread_v3?seed=123456789",
+        "vmas:navigation?random_seed=4294967295&n_agents=4",
+        "vmas:navigation?collision_penalty=-1e12&finalReward=1e9",
+        "vmas:navigation?from_start=near",  # no ROM
+        "vmas:navigation?subclassical=near&profile=fast&direction=left&curl=low&important=yes",
+        "pettingzoo:atari.pong_v3?auto_rom_install_path=none",  # names nothing
+        "vmas:navigation?file=3",  # a number names nothing
     ],
 )
 def test_what_chorus_names_itself_is_always_permitted(spec: str) -> None:
@@ -70,6 +77,16 @@ def test_what_chorus_names_itself_is_always_permitted(spec: str) -> None:
         "pettingzoo:mpe2.simple_spread_v3?x=evil:make",
         "gymnasium:Foraging-8x8-2p-3f-v3?entry_point=evilmod",
         "vmas:navigation?wrapper=evilmod",
+        "vmas:navigation?wrappers=evilmod",
+        "vmas:navigation?rompath=secrets",
+        "vmas:navigation?romPath=secrets",
+        "vmas:navigation?ROM=secrets",
+        "vmas:navigation?data_dir=secrets",
+        "vmas:navigation?filename=secrets",
+        "vmas:navigation?CONFIG_FILE=secrets",
+        "vmas:navigation?envClass=Evil",
+        "vmas:navigation?entrypoint=evilmod",
+        "vmas:navigation?submodule=evilmod",
     ],
 )
 def test_no_other_name_gets_past_the_list_and_nothing_is_imported_to_see_it(spec: str) -> None:
@@ -122,6 +139,8 @@ def test_a_refusal_names_the_flag_to_give() -> None:
         "pettingzoo:mpe2.simple_spread_v3?N=1000000&max_cycles=1000000",
         "pettingzoo:mpe2.simple_spread_v3?N=nan",
         "vmas:navigation?n_agents=inf",
+        "vmas:navigation?seed_agents=100000000",
+        "vmas:navigation?n_seeds=100000000",
         f"spread?agents=1{'0' * 400}",
     ],
 )

@@ -15,7 +15,7 @@ def audited(*actors: str) -> Ledger:
         ledger.join(actor)
     assert ledger.lease("first", 0.0) == TASK
     assert ledger.complete("first", TASK, 1.0) is Verdict.KEPT
-    ledger.open([AUDIT], barred="first")
+    ledger.open([AUDIT], barred=("first",))
     return ledger
 
 
