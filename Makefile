@@ -40,7 +40,7 @@ studies: $(STAMP) $(GENERATED)
 
 .PHONY: test
 test: check
-	@exec $(BIN)/python -m pytest $(ARGS)
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: chaos
 chaos: $(STAMP) $(GENERATED)

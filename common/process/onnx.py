@@ -27,6 +27,7 @@ def open_session(model: bytes) -> Any:
             f"network.module: the networks of this run's actors are ONNX files, and onnxruntime is not here ({fault});"
             " install chorus-marl[onnx]"
         ) from fault
+    onnxruntime.disable_telemetry_events()  # some builds tell their maker of every session
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
