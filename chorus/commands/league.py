@@ -9,7 +9,7 @@ from chorus.commands.arguments import count, positive
 from chorus.common.process import arithmetic
 
 SUMMARY = "have the past versions of a run with opponents play one another"
-EXAMPLES = (("All kept versions against all, 200 episodes each", "chorus league runs/mine --episodes 200"),)
+EXAMPLES = (("All kept versions against all, 200 episodes each", "chorus league runs/self-play --episodes 200"),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

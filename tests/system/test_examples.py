@@ -28,6 +28,7 @@ ADDED = {
     "chaos": ["--set", "task.episodes=4"],
     "evaluate": ["--episodes", "2"],
     "check-env": ["--episodes", "2"],
+    "league": ["--episodes", "2"],
 }
 
 
@@ -42,6 +43,8 @@ def scene(shared: Chorus) -> Iterator[tuple[Path, dict[str, str]]]:
     )
     shared.run("train", "--out", folder / "runs" / "mine", *QUICK, *SMALL, "--actors", "1", "--no-pictures")
     shutil.copytree(folder / "runs" / "mine", folder / "runs" / "again")
+    past = ("--set", "opponents={agent_0: past}", "--set", "self_play.every=1")
+    shared.run("train", "--out", folder / "runs" / "self-play", *QUICK, *SMALL, "--actors", "1", "--no-pictures", *past)
     shared.run("certs", folder / "certs")
     learner, address = shared.learner("served", "--updates", "1000000", "--metrics-port", "0")
     metrics = learner.event("learner listens")["metrics_port"]
