@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import traceback
 from collections.abc import Iterator
 
 from chorus.common.environments import make
@@ -50,10 +49,6 @@ def environment(spec: str) -> Finding:
         made = make(spec)
     except EnvironmentFault as fault:
         return Finding("environment", str(fault), Verdict.PROBLEM, remedy)
-    except Exception as fault:  # the user's own code: whatever it raises is what was asked about
-        place = traceback.extract_tb(fault.__traceback__)[-1]
-        said = f"{spec} raises {type(fault).__name__}: {fault} ({place.filename}:{place.lineno})"
-        return Finding("environment", said, Verdict.PROBLEM, remedy)
     try:
         agents = made.spec.agents
         return Finding("environment", f"{made.spec.name}: {len(agents)} agents, from {made.spec.package}")

@@ -11,8 +11,8 @@ HEAD = """# Commands
 
 Generated from the command line's own parser by `make derived`. `chorus COMMAND --help` prints the same.
 
-Every command ends with exit code 0 if all is well, 1 with an explanation on standard error if not, and 2 for wrong
-usage. An actor whose environment hangs ends with 70.
+Exit code 0 means that all is well, 1 that the answer is no, 2 that the command line is wrong. Every other code names a
+kind of fault: see [faults](../faults.md). An actor whose environment hangs ends with 70.
 """
 
 

@@ -29,6 +29,7 @@ ADDED = {
     "evaluate": ["--episodes", "2"],
     "league": ["--episodes", "2"],
     "check-env": ["--episodes", "2"],
+    "league": ["--episodes", "2"],
 }
 
 
