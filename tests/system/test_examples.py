@@ -29,7 +29,6 @@ ADDED = {
     "evaluate": ["--episodes", "2"],
     "league": ["--episodes", "2"],
     "check-env": ["--episodes", "2"],
-    "league": ["--episodes", "2"],
 }
 
 
