@@ -9,7 +9,7 @@ from chorus.actor.layer import Layer, Norm
 from chorus.common.environments.interface import FloatArray
 from chorus.common.policy.trunk import Seen
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 
 UNSEEN = np.float32(-1e9)
 """Added to the scores of entities that are not there, as in the twin."""

@@ -9,7 +9,7 @@ from chorus.actor.layer import activate
 from chorus.common.environments.interface import FloatArray
 from chorus.common.policy.trunk import Seen
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 
 
 def convolve(

@@ -15,7 +15,7 @@ from chorus.actor.memory import Forgetful, Memory, Rows, States, buffer
 from chorus.common.environments.interface import BoolArray, FloatArray
 from chorus.common.policy.trunk import Seen, is_picture, is_set, memory_names, numbered
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 
 
 class Trunk(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from chorus.common.policy.trunk import convolution_sizes
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 from chorus.formats.graph import Graph, V
 from chorus.formats.layer import activated, layer, linear, normalised
 

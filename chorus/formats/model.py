@@ -18,7 +18,7 @@ from chorus.common.errors import ChorusError
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.trunk import STRUCTURE, numbered
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 from chorus.formats.action import action, bounds
 from chorus.formats.memory import STATES
 

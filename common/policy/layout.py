@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.trunk import MODULE, Draw, Seen, linear
 from chorus.common.policy.trunk import trunk as built
-from chorus.common.settings.config import Config, NetworkConfig
+from chorus.common.settings.config import Config
+from chorus.common.settings.sections import NetworkConfig
 
 Shapes = Mapping[str, tuple[int, ...]]
 INITIAL_LOG_STD = -0.5

@@ -15,7 +15,7 @@ import numpy as np
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec, FloatArray, ObservationArray, as_seen
 from chorus.common.errors import ConfigError
 from chorus.common.policy.trunk import Seen, is_set
-from chorus.common.settings.config import NetworkConfig, SharingConfig
+from chorus.common.settings.sections import NetworkConfig, SharingConfig
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import prod, sqrt
 
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 
 MODULE, STRUCTURE = "module", "module.onnx"
 """Prefix of the tensors of a network of one's own, and the tensor that holds what actors run in its place."""

@@ -15,330 +15,29 @@ import msgspec
 from chorus.common.errors import ConfigError
 from chorus.common.settings import defaults
 from chorus.common.settings.plain import refuse_infinite
-from chorus.common.settings.schedule import Schedule, extremes, spread_over
+from chorus.common.settings.schedule import extremes, spread_over
+from chorus.common.settings.sections import (
+    AuditConfig,
+    CheckpointConfig,
+    Count,
+    EnvironmentConfig,
+    EvaluateConfig,
+    LearnerConfig,
+    LossConfig,
+    NetworkConfig,
+    OptimiserConfig,
+    RewardConfig,
+    Section,
+    SelfPlayConfig,
+    SharingConfig,
+    TaskConfig,
+    UpdateConfig,
+    ValueConfig,
+)
 from chorus.common.settings.wording import explain, names, unknown, with_origin
 
 if TYPE_CHECKING:  # this module decides about arithmetic, so it is read before NumPy may be
     from chorus.common.environments.interface import EnvironmentSpec
-
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Rate = float | Schedule
-
-
-class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A group of settings."""
-
-
-class EnvironmentConfig(Section, frozen=True):
-    """The environment.
-
-    Attributes:
-        spec: the environment's specification, for example `spread?agents=5` or `pettingzoo:mpe2.simple_spread_v3?N=3`;
-            docs/environments.md lists the kinds.
-        single_reward: for an environment that gives one reward per agent: whether it is the agent's own (`individual`)
-            or already the team's (`team`, counted once per step).
-        isolation: `process` plays in a process of its own, which is started again when the environment ends it, killed
-            when it hangs, and renewed when it leaks; `none` plays in the actor's. Changes no bit of the result.
-        proof: of how every actor sees before its first task that episodes repeat themselves. `full`: a reused instance
-            against itself and against a fresh one; `light`: against itself alone, so that it is not known whether a
-            fresh one, as every restarted actor has, plays alike; `none`: not at all.
-    """
-
-    spec: str = "spread?agents=3"
-    single_reward: Literal["individual", "team"] = "individual"
-    isolation: Literal["none", "process"] = "none"
-    proof: Literal["full", "light", "none"] = "full"
-
-
-class RewardConfig(Section, frozen=True):
-    """The reward that is learned from: `individual * r_i + team * r_team`.
-
-    Attributes:
-        individual: weight of each agent's own reward.
-        team: weight of the team reward. By default both weights are 0.5 where an environment gives both rewards; where
-            it gives only one, that has weight 1, so that `mixed_return` is the environment's own return.
-        team_from: how to make a team reward of the agents' rewards where the environment has none of its own: their
-            `mean` or `sum` over the agents alive. With `null` there is no team reward if the rewards are individual,
-            and it is their mean if they are the team's (`environment.single_reward`).
-        scale: `deviation` divides rewards by their running standard deviation; `none` leaves them as they are.
-    """
-
-    individual: Rate | None = None
-    team: Rate | None = None
-    team_from: Literal["mean", "sum"] | None = None
-    scale: Literal["none", "deviation"] = "deviation"
-
-
-class TaskConfig(Section, frozen=True):
-    """A rollout task: what one actor does at a time.
-
-    Attributes:
-        episodes: K, the episodes that a task plays in lockstep. `null` resolves by the number of agents, the longest
-            episode and the size of an observation (`defaults.py`).
-        instances: L, how many of them are played at once, each on an instance of the environment. `null` for all, or
-            for as many as the environment says may live at once. Bits depend on it as on any setting.
-    """
-
-    episodes: Positive | None = None
-    instances: Positive | None = None
-
-
-class UpdateConfig(Section, frozen=True):
-    """An update: one batch, one or more optimiser steps, one new policy version.
-
-    Attributes:
-        tasks: J, the rollout tasks per update. `null` resolves to 4, fewer where they would be large.
-        passes: how many times the batch is used. The first optimiser step is the averaged REINFORCE gradient; every
-            later one follows the clipped surrogate (`loss.surrogate_clip`).
-        minibatches: optimiser steps per pass: the batch's tasks are divided into so many groups, in the order of their
-            index. `null` resolves to 2, and to 1 where there is one pass.
-    """
-
-    tasks: Positive | None = None
-    passes: Positive = 4
-    minibatches: Positive | None = None
-
-
-REPLACED = ("kernel", "stride", "attention", "encoder", "memory", "layers", "layer_norm", "activation")
-"""What a network of one's own stands in the place of."""
-
-
-class NetworkConfig(Section, frozen=True):
-    """Convolutions or attention, encoder, memory, head (`common/policy/trunk.py`).
-
-    Attributes:
-        channels: of the convolutions that an observation `[height, width, channels]` goes through first.
-        kernel: side of their square kernels; a list gives each convolution its own.
-        stride: of the convolutions; a list gives each its own.
-        attention: width in which an observation `[entities, features]` is told to the encoder whatever the order of
-            its entities: attention among them, then their mean; a row of zeros is nobody. 0 for no such thing.
-        heads: of the attention; they divide its width.
-        encoder: width of the encoder, a linear layer and an activation; a list for layers one after the other.
-        memory: `lstm`, `gru`, or `none`: a linear layer and an activation, which remember nothing.
-        lstm: width of the memory's hidden state, or of the layer in its place.
-        layers: of memory, one upon the other.
-        layer_norm: normalise what linear layers of encoder and memory give before the activation, and what an LSTM or
-            GRU puts out.
-        activation: of encoder, convolutions, attention and `memory: none`.
-        initialisation: `uniform`, in +-1/sqrt(fan-in); `orthogonal`, with biases of zero and a policy near chance.
-        module: a network of one's own in the place of all of the above, `package.module:factory`, see
-            `learner/gradient/own_module.py`; what it gives out is `lstm` wide.
-        module_sha256: of the ONNX files that actors run in its place; the learner fills it in.
-        normalise_observations: subtract the running mean of observations and divide by their running deviation; not
-            those of pictures and entities, which convolutions and attention treat alike wherever they stand.
-    """
-
-    channels: tuple[Positive, ...] = (16, 32)
-    kernel: Positive | tuple[Positive, ...] = 3
-    stride: Positive | tuple[Positive, ...] = 2
-    attention: Count = 0
-    heads: Positive = 4
-    encoder: Positive | tuple[Positive, ...] = 64
-    memory: Literal["lstm", "gru", "none"] = "lstm"
-    lstm: Positive = 64
-    layers: Positive = 1
-    layer_norm: bool = False
-    activation: Literal["relu", "tanh", "elu", "silu"] = "relu"
-    initialisation: Literal["uniform", "orthogonal"] = "uniform"
-    module: str = ""
-    module_sha256: str = ""
-    normalise_observations: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("kernel", "stride"):
-            given = getattr(self, name)
-            if isinstance(given, tuple) and len(given) != len(self.channels):
-                raise ValueError(
-                    f"network.{name} lists {len(given)} convolutions, but network.channels {len(self.channels)}; give"
-                    " one number, or one for each"
-                )
-        if self.attention % self.heads:
-            raise ValueError(f"network.heads is {self.heads} and must divide network.attention, {self.attention}")
-        defaults = {field.name: field.default for field in msgspec.structs.fields(self)}
-        for name in REPLACED if self.module else ():
-            if getattr(self, name) != defaults[name]:
-                raise ValueError(f"network.module stands in the place of network.{name}; leave one of the two out")
-
-    @property
-    def encoder_widths(self) -> tuple[int, ...]:
-        """Widths of the encoder's layers, the first one first."""
-        return self.encoder if isinstance(self.encoder, tuple) else (self.encoder,)
-
-    @property
-    def convolutions(self) -> tuple[tuple[int, int], ...]:
-        """Kernel and stride of each convolution."""
-        count = len(self.channels)
-        kernels = self.kernel if isinstance(self.kernel, tuple) else (self.kernel,) * count
-        strides = self.stride if isinstance(self.stride, tuple) else (self.stride,) * count
-        return tuple(zip(kernels, strides, strict=True))
-
-    @property
-    def memory_width(self) -> int:
-        """Width of what the head reads."""
-        return self.lstm
-
-
-class LossConfig(Section, frozen=True):
-    """The loss (docs/mathematics.md has the formula).
-
-    Attributes:
-        discount: the discount factor gamma of the return.
-        baseline: `none`; `leave_one_out`: the mean return at the same time step of the task's other episodes; or
-            `value`: a learned value function, see the section `value`.
-        pool: whose returns the leave-one-out baseline averages: the same agent's (`agent`), or those of all agents
-            with the same policy (`group`).
-        reduction: what the summed loss is divided by. `mean`: the agent-steps of the batch; `sum`: 1; `fixed`: the
-            greatest number of agent-steps that a batch can have; `agent_mean`: each agent's life is averaged by
-            itself first; `sequential`: one optimiser step per agent in turn, each with its own mean (lag 0 only).
-        entropy: weight of the entropy bonus.
-        importance_clip: c of the importance ratio min(rho, c) at lag > 0 with one optimiser step per update. `null`
-            leaves the correction out, so that its effect can be measured.
-        surrogate_clip: c of the clipped surrogate min(rho A, clip(rho, 1 - c, 1 + c) A), from the second step on.
-        target_kl: an update takes no further step once the KL divergence of the policy from the one that acted is
-            greater. `null` for no such limit.
-        normalise_advantages: divide advantages by their running standard deviation.
-    """
-
-    discount: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.99
-    baseline: Literal["none", "leave_one_out", "value"] = "value"
-    pool: Literal["agent", "group"] = "agent"
-    reduction: Literal["mean", "sum", "fixed", "agent_mean", "sequential"] = "mean"
-    entropy: Rate = 0.01
-    importance_clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
-    surrogate_clip: Annotated[float, msgspec.Meta(gt=0.0)] = 0.2
-    target_kl: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
-    normalise_advantages: bool = True
-
-
-class ValueConfig(Section, frozen=True):
-    """The learned baseline, for `loss.baseline: value`.
-
-    Attributes:
-        network: `head`: one more output of the policy's own network; `own`: a second network of the same widths.
-        sees: input of a value network of its own: each agent's `own` observation, or the whole `team`: all agents'
-            observations of that time step, who of them acts, and whose value is asked for. Only the learner sees it
-            (centralised training, decentralised execution; Yu et al. 2022). `null` resolves to the team, where there is
-            one and its observations are neither images nor very long.
-        memory: of a value network of its own, as `network.memory`. `null` for the same as the policy's.
-        trace: lambda of the lambda-returns that the value is fitted to: 0 is one-step, 1 is Monte Carlo.
-        steps: n of the n-step returns that the value is fitted to instead; `null` for lambda-returns.
-        weight: weight of the value loss relative to the policy loss.
-        slow: targets come from a target network that moves by this fraction of the difference at each update; 1 uses
-            the network itself.
-    """
-
-    network: Literal["head", "own"] = "own"
-    sees: Literal["own", "team"] | None = None
-    memory: Literal["lstm", "none"] | None = None
-    trace: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.95
-    steps: Positive | None = None
-    weight: Annotated[float, msgspec.Meta(gt=0.0)] = 0.5
-    slow: Annotated[float, msgspec.Meta(gt=0.0, le=1.0)] = 1.0
-
-
-class OptimiserConfig(Section, frozen=True):
-    """The optimiser.
-
-    Attributes:
-        name: the algorithm.
-        learning_rate: the learning rate; greater than 0.
-        warm_up: updates over which the learning rate rises linearly from 0; 0 for no warm-up.
-        clip: the greatest norm of the gradient, for each policy by itself; `null` for no clipping.
-        momentum: momentum of `sgd` and `rmsprop`.
-    """
-
-    name: Literal["adam", "sgd", "rmsprop"] = "adam"
-    learning_rate: Rate = Schedule(kind="linear", start=5e-3, end=5e-4)
-    warm_up: Count = 0
-    clip: Annotated[float, msgspec.Meta(gt=0.0)] | None = 1.0
-    momentum: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
-
-
-class SharingConfig(Section, frozen=True):
-    """Parameter sharing: which agents have the same policy.
-
-    Attributes:
-        mode: `auto`: a policy for each kind of agent, where agents of a kind have the same spaces; `all`: one policy;
-            `all_with_id`: one policy that also sees a one-hot agent id; `groups`: a policy per entry of `groups`;
-            `none`: a policy per agent.
-        groups: policy name to glob pattern of agent names; the first match counts.
-    """
-
-    mode: Literal["auto", "all", "all_with_id", "groups", "none"] = "auto"
-    groups: dict[str, str] = {}
-
-
-class SelfPlayConfig(Section, frozen=True):
-    """How opponents that are `past` are drawn, see `opponents`.
-
-    Attributes:
-        share: of the training tasks that one side of `opponents` plays by a past version and nothing is learned from
-            what it does; in all others everybody plays by the newest weights and learns.
-        every: updates from one version that is kept for this to the next.
-        keep: how many of the newest of them are drawn from.
-    """
-
-    share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
-    every: Positive = 10
-    keep: Positive = 20
-
-
-class LearnerConfig(Section, frozen=True):
-    """How the learner computes; these settings never change the result.
-
-    Attributes:
-        workers: threads that compute gradients, each for one task at a time. `null` for one per core.
-        task_timeout: seconds without an environment step after which an actor counts as hung; also the deadline of a
-            task while no task's duration is known.
-    """
-
-    workers: Positive | None = None
-    task_timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 120.0
-
-
-class CheckpointConfig(Section, frozen=True):
-    """When the run is saved.
-
-    Attributes:
-        every: updates between checkpoints.
-        keep: how many of the newest checkpoints stay on disk.
-        archive: every so many checkpoints, one is kept for good. `chorus replay` starts from the last one before the
-            update that it is asked for: a smaller number costs disk, a greater one waiting.
-    """
-
-    every: Positive = 50
-    keep: Positive = 3
-    archive: Positive = 20
-
-
-class EvaluateConfig(Section, frozen=True):
-    """Evaluation during training, on episodes that are not trained on.
-
-    Attributes:
-        every: updates between evaluations; 0 for no evaluation.
-        episodes: new episodes per evaluation.
-        greedy: take the most likely action instead of sampling.
-    """
-
-    every: Count = 0
-    episodes: Positive = 100
-    greedy: bool = False
-
-
-class AuditConfig(Section, frozen=True):
-    """Audits: tasks that are run a second time on another actor, to check that both results are equal.
-
-    Attributes:
-        share: fraction of the training tasks that are audited; a batch waits for its audits.
-        stop: end the run when two results differ, once a third run has said which is wrong.
-        bar: let an actor whose result was the wrong one not play any more; what it played of batches that are not yet
-            learned from is played again.
-    """
-
-    share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0
-    stop: bool = False
-    bar: bool = False
 
 
 class Config(Section, frozen=True):
@@ -367,7 +66,7 @@ class Config(Section, frozen=True):
     loss: LossConfig = LossConfig()
     value: ValueConfig = ValueConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    opponents: dict[str, Literal["past"]] = {}
+    opponents: dict[str, Literal["past"]] = msgspec.field(default_factory=dict)
     self_play: SelfPlayConfig = SelfPlayConfig()
     learner: LearnerConfig = LearnerConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()

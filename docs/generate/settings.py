@@ -1,4 +1,4 @@
-"""The page of settings, from the types and docstrings of `common/settings/config.py`."""
+"""The page of settings, from the types and docstrings of `common/settings/sections.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from docs.generate.markdown import code, sentence, table
 
 HEAD = """# Settings
 
-Generated from `common/settings/config.py` by `make derived`.
+Generated from `common/settings/sections.py` by `make derived`.
 
 A setting is given in a YAML file (`--config FILE`), or on the command line by its full name, which overrides the file:
 `--set loss.entropy=0.02`. A few have an option of their own: `--env` is `environment.spec`; `--updates`, `--seed`,

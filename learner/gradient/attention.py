@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from chorus.common.policy.trunk import Seen
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient.layer import Parameters, layer, linear, norm
 
 UNSEEN = -1e9

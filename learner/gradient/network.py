@@ -15,7 +15,8 @@ from chorus.common.policy.layout import layout, value_trunk
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.trunk import MODULE, STRUCTURE, Seen
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import Config, NetworkConfig
+from chorus.common.settings.config import Config
+from chorus.common.settings.sections import NetworkConfig
 from chorus.common.tasks.seeding import Draw, stream
 from chorus.learner.gradient import own_module
 from chorus.learner.gradient.initialisation import begin

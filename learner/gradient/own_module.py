@@ -40,7 +40,8 @@ from torch import Tensor, nn
 from chorus.common.errors import ConfigError
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.trunk import Seen
-from chorus.common.settings.config import Config, NetworkConfig
+from chorus.common.settings.config import Config
+from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient.lives import Lives
 
 OPSET = 17

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from chorus.common.policy.trunk import MODULE, Seen, is_picture, is_set, memory_names, numbered
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient import own_module
 from chorus.learner.gradient.attention import see_set
 from chorus.learner.gradient.convolution import see_picture

@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from chorus.common.errors import MalformedData, RunFolderError
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
-from chorus.common.settings.config import CheckpointConfig
+from chorus.common.settings.sections import CheckpointConfig
 
 log = logging.getLogger("chorus.checkpoint")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from chorus.common.settings.config import OptimiserConfig
+from chorus.common.settings.sections import OptimiserConfig
 
 State = dict[str, Tensor]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.errors import ConfigError
 from chorus.common.policy.sharing import PolicySpec, divide
-from chorus.common.settings.config import NetworkConfig, SharingConfig
+from chorus.common.settings.sections import NetworkConfig, SharingConfig
 
 NETWORK = NetworkConfig()
 WOLF = AgentSpec("wolf_0", (4,), (3,))

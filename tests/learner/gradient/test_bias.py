@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import Tensors
-from chorus.common.settings.config import Config, NetworkConfig
+from chorus.common.settings.config import Config
 from chorus.common.settings.config import check as checked
+from chorus.common.settings.sections import NetworkConfig
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient import reduction, worth
 from chorus.learner.gradient import reinforce as gradient

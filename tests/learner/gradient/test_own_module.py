@@ -17,7 +17,7 @@ from chorus.common.policy.sharing import divide
 from chorus.common.policy.trunk import STRUCTURE, Seen
 from chorus.common.process import onnx
 from chorus.common.settings import config as configuration
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient import own_module
 from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network, initialise

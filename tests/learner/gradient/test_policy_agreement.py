@@ -14,7 +14,7 @@ from chorus.common.policy.layout import layout
 from chorus.common.policy.sharing import divide
 from chorus.common.policy.trunk import convolution_sizes
 from chorus.common.settings import config as configuration
-from chorus.common.settings.config import NetworkConfig
+from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.update.training import Training, first_version
 from tests.playground import settings, training_task
 from tests.worlds import Gallery

@@ -8,7 +8,7 @@ import pytest
 
 from chorus.common.errors import RunFolderError
 from chorus.common.policy.weights import make
-from chorus.common.settings.config import CheckpointConfig
+from chorus.common.settings.sections import CheckpointConfig
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, checkpoint_files, load, load_newest, save_checkpoint
 
 KEEP = CheckpointConfig(every=1, keep=5, archive=4)

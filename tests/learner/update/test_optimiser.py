@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chorus.common.settings.config import OptimiserConfig
+from chorus.common.settings.sections import OptimiserConfig
 from chorus.learner.update import optimiser
 
 SIZE = 40
