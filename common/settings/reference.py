@@ -1,7 +1,7 @@
 """Every setting as plain data: its name, type in words, default, range and meaning.
 
-Read from the types in `sections.py` and from the `Attributes` of their docstrings, so that a setting is described in one
-place. The documentation's settings page and the commands that print settings are made of this.
+Read from the types in `sections.py` and from the `Attributes` of their docstrings, so that a setting is described in
+one place. The documentation's settings page and the commands that print settings are made of this.
 """
 
 from __future__ import annotations
