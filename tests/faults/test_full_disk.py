@@ -33,6 +33,7 @@ def disk(at: Path) -> Iterator[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("every", "free"),
     [(OFTEN, 0), (OFTEN, 16), (SELDOM, 0), (SELDOM, 8), (SELDOM, 24)],
