@@ -4,6 +4,7 @@
 #   make studies                      measure what is claimed of learning (docs/studies/, half an hour on 2 cores)
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
 #   make chaos                        200 faults beside a run, which must end with the weights of an undisturbed one
+#   make faults                       break a fleet by means of the kernel: the network cut, descriptors that run out
 #   make slow                         the tests that take minutes: fuzzing, soak, every environment elsewhere
 #   make page                         look at the web page in a headless Chromium (Debian: apt-get install chromium)
 #   make containers                   build the images and see a fleet of containers learn, scaled and killed; needs Docker with Compose
@@ -45,6 +46,10 @@ test: check
 .PHONY: chaos
 chaos: $(STAMP) $(GENERATED)
 	@exec $(BIN)/chorus chaos --updates 600 --faults 200 --lag 1 --out runs/chaos-$$(date +%Y%m%d-%H%M%S) $(ARGS)
+
+.PHONY: faults
+faults: $(STAMP) $(GENERATED)
+	@exec $(BIN)/python -m pytest -m 'slow or not slow' tests/faults $(ARGS)
 
 .PHONY: slow
 slow: $(STAMP) $(GENERATED)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,10 +28,10 @@ QUICK = ("--set", "task.episodes=8", "--set", "learner.workers=2")
 class Process:
     """One `chorus` command at work, its two outputs in files."""
 
-    def __init__(self, folder: Path, *arguments: str | Path, **environment: str) -> None:
+    def __init__(self, folder: Path, *arguments: str | Path, within: Sequence[str] = (), **environment: str) -> None:
         number = sum(1 for _ in folder.glob("*.out"))
         self.out, self.err = folder / f"{number}.out", folder / f"{number}.err"
-        self.command = [sys.executable, "-m", "chorus", *map(str, arguments)]
+        self.command = [*within, sys.executable, "-m", "chorus", *map(str, arguments)]
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -105,8 +105,9 @@ class Chorus:
         self._outputs.mkdir()
         self._started: list[Process] = []
 
-    def start(self, *arguments: str | Path, **environment: str) -> Process:
-        process = Process(self._outputs, *arguments, **environment)
+    def start(self, *arguments: str | Path, within: Sequence[str] = (), **environment: str) -> Process:
+        """Start a command, `within` another one that runs it (`nsenter …`), or as it is."""
+        process = Process(self._outputs, *arguments, within=within, **environment)
         self._started.append(process)
         return process
 

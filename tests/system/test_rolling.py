@@ -88,6 +88,7 @@ def test_an_expired_certificate_is_named_with_its_date_and_a_new_one_is_taken_wi
     past = now[0] - 3 * (now[1] - now[0]), now[0] - (now[1] - now[0])
     authority = make(good, list(HOSTS), now)
     roll(used, good)
+    (used / f"{whose}-key.pem").unlink()
     authority.issue(used, whose, list(HOSTS) if whose == "learner" else [], past)
     names = {
         who: ("--tls-cert", used / f"{who}.pem", "--tls-key", used / f"{who}-key.pem") for who in ("learner", "actor")

@@ -52,7 +52,7 @@ def test_credentials_come_from_options_else_from_the_environment(tmp_path: Path)
     (tmp_path / "token").write_text(f" {TOKEN}\n")
     environment = {"CHORUS_TOKEN": "another-long-enough-token", "CHORUS_TLS_CA": "/ca.pem", "CHORUS_INSECURE": "1"}
     read = read_credentials(Path("/mine.pem"), None, None, tmp_path / "token", False, environment)
-    assert read == Credentials(authority=Path("/mine.pem"), token=TOKEN, insecure=True)
+    assert read == Credentials(Path("/mine.pem"), token=TOKEN, insecure=True, token_file=tmp_path / "token")
     assert read_credentials(None, None, None, None, False, environment).authority == Path("/ca.pem")
     assert read_credentials(None, None, None, None, False, read.environment()) == read
 

@@ -44,9 +44,9 @@ def test_what_is_no_certificate_is_said_to_be_none(tmp_path: Path, text: str) ->
 
 def test_what_has_expired_is_named_with_its_date(tmp_path: Path) -> None:
     today, day = period(1), datetime.timedelta(days=1)
-    make(tmp_path, [], today).issue(tmp_path, "actor", [], (today[0] - 3 * day, today[0] - day))
-    (said,) = expired(iter([tmp_path / "actor.pem", tmp_path / "ca.pem"]))
-    assert f"actor.pem expired on {today[0] - day:%Y-%m-%d}" in said
+    make(tmp_path, [], today).issue(tmp_path, "late", [], (today[0] - 3 * day, today[0] - day))
+    (said,) = expired(iter([tmp_path / "late.pem", tmp_path / "ca.pem"]))
+    assert f"late.pem expired on {today[0] - day:%Y-%m-%d}" in said
 
 
 def test_a_token_file_is_read_anew_and_two_tokens_hold_while_a_fleet_goes_from_one_to_the_other(tmp_path: Path) -> None:
