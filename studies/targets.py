@@ -156,7 +156,8 @@ def row(name: str, target: Target, seeds: dict[str, list[Reached]]) -> str:
     best = median(seed.mean for seed in config)
     steps = [seed.env_steps for seed in config]
     kept = best >= target.goal and max(steps) <= target.env_steps
-    defaults = told(seeds[DEFAULTS], target) if seeds[DEFAULTS] else "the same"
+    unmeasured = "not measured" if DEFAULTS in arms(target) else "the same"
+    defaults = told(seeds[DEFAULTS], target) if seeds[DEFAULTS] else unmeasured
     return (
         f"| `{name}` | {target.goal:g} in {target.env_steps:,} | {defaults} | {told(config, target)} | {span(steps)}"
         f" | {span([seed.seconds for seed in config])} | {'yes' if kept else 'no'} | {target.peer} |"
