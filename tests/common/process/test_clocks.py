@@ -19,7 +19,7 @@ MAY = {
     ("common/process/logs.py", "strftime"),  # when something happened, for people
     ("common/process/logs.py", "gmtime"),
     ("common/process/logs.py", "localtime"),
-    ("chorus/local/train.py", "strftime"),  # the name of a new folder
+    ("chorus/local/greeting.py", "strftime"),  # the name of a new folder
     ("common/transport/expiry.py", "now"),  # whether a certificate still holds
     ("chorus/fleet/certs.py", "now"),  # from when a certificate holds
 }
