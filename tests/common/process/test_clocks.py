@@ -21,6 +21,11 @@ MAY = {
     ("common/process/logs.py", "localtime"),
     ("chorus/local/greeting.py", "strftime"),  # the name of a new folder
     ("common/transport/expiry.py", "now"),  # whether a certificate still holds
+    ("chorus/local/view.py", "time"),  # at what o'clock the run will end, for people
+    ("chorus/local/view.py", "localtime"),
+    ("chorus/local/view.py", "strftime"),
+    ("chorus/runs/report.py", "strftime"),  # when a report was written
+    ("chorus/trackers/mlflow.py", "time"),  # MLflow wants a date with every number
     ("chorus/fleet/certs.py", "now"),  # from when a certificate holds
 }
 
