@@ -19,6 +19,15 @@ from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.update.training import Training, first_version
 
+ONE_STEP = (
+    "update.passes=1",
+    "loss.baseline=leave_one_out",
+    "value.network=head",
+    "value.sees=own",
+    "reward.scale=none",
+)
+"""What benchmarks measure unless they say otherwise: averaged REINFORCE, one network, one step per batch."""
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -31,7 +40,11 @@ class Scene:
 
     @staticmethod
     def of(settings: dict[str, Any], *assignments: str) -> Scene:
-        """From settings as a configuration file holds them, and `key=value` assignments."""
+        """From settings as a configuration file holds them, and `key=value` assignments, over `ONE_STEP`."""
+        for assignment in ONE_STEP:
+            section, _, key = assignment.partition("=")[0].rpartition(".")
+            if key not in settings.get(section, {}):
+                override(settings, assignment)
         for assignment in assignments:
             override(settings, assignment)
         config = configuration.check(settings)

@@ -14,7 +14,7 @@ from statistics import median
 from chorus.benchmarks.machine import cores, proportional_set_size
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.report import Column, Row, Table
-from chorus.benchmarks.scene import Scene
+from chorus.benchmarks.scene import ONE_STEP, Scene
 from chorus.benchmarks.stages import Stages, measure_stages
 from chorus.common.errors import EnvironmentFault
 from chorus.common.process import arithmetic, program
@@ -99,6 +99,7 @@ def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) ->
         out = Path(folder) / "run"
         command = program.command("train", "--config", SPREAD, "--out", out)
         command += ["--env", scene.config.environment.spec, "--updates", str(FOR_EVER)]
+        command += [word for assignment in ONE_STEP for word in ("--set", assignment)]
         command += ["--actors", str(actors), "--lag", str(lag), "--set", f"arithmetic={arithmetic.mode()}"]
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

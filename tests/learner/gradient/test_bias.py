@@ -123,8 +123,8 @@ def settings(reduction: str, baseline: str, pool: str, number: int) -> Config:
         {
             "network": {"encoder": NETWORK.encoder, "lstm": NETWORK.lstm},
             "task": {"episodes": number},
-            "update": {"tasks": 1},
-            "reward": WEIGHTS,
+            "update": {"tasks": 1, "passes": 1, "minibatches": 1},
+            "reward": WEIGHTS | {"scale": "none"},
             "loss": {"discount": 1.0, "entropy": 0.0, "reduction": reduction, "baseline": baseline, "pool": pool},
         }
     )
