@@ -40,6 +40,7 @@ class Sink(Coordinator):
         self.metrics = metrics.LearnerMetrics(metrics.registry())
         self.ledger = Ledger(60.0)
         self.refused = 0
+        self.barred: set[str] = set()
         self.last_progress = 0.0
         self.subscribers: dict[str, Subscriber] = {}
         self.asked: set[str] = set()

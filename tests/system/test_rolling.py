@@ -77,6 +77,7 @@ def test_certificates_authority_and_token_roll_under_a_running_fleet(chorus: Cho
     until(lambda: sum(event["event"] == "ready" for event in steady.events()) == 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whose", ["actor", "learner"])
 def test_an_expired_certificate_is_named_with_its_date_and_a_new_one_is_taken_without_a_restart(
     chorus: Chorus, whose: str
