@@ -73,5 +73,6 @@ def _add_time(axes: Axes, steps: NDArray[np.float64], seconds: NDArray[np.float6
     what = partial(np.interp, xp=np.insert(seconds, 0, 0.0), fp=np.insert(steps, 0, 0.0))
     axes.set_xlim(0.0, steps[-1])
     above = axes.secondary_xaxis("top", functions=(when, what))
-    above.xaxis.set_major_locator(MaxNLocator(6))
+    times = MaxNLocator(6).tick_values(0.0, float(seconds[-1]))
+    above.set_xticks([time for time in times if time <= seconds[-1]])  # later ones would lie on the last
     above.set_xlabel("wall-clock time (seconds)")
