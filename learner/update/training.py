@@ -149,7 +149,7 @@ class Training:
             self.config,
             self._slow if self._has_slow else None,
             self._opponents.learners(trajectory.task) if agents is None else agents,
-            trajectory.task.index in self._groups()[0],
+            not any(trajectory.task.index in later for later in self._groups()[1:]),
         )
 
     def _groups(self) -> list[range]:
