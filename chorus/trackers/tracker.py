@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from abc import ABC, abstractmethod
 from math import isfinite
 from typing import Any
 
@@ -13,16 +14,16 @@ from chorus.common.page.run_story import flat
 NAMES = ("tensorboard", "mlflow", "wandb")
 
 
-class Tracker(Callback):
+class Tracker(Callback, ABC):
     """A callback that hands every update's numbers to a tracker, by the update's number."""
 
     def on_update(self, progress: Progress) -> None:
         """An update is done; cells that are empty or not finite are left out."""
         self.log(progress.update, {name: value for name, value in progress.metrics.items() if isfinite(value)})
 
+    @abstractmethod
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """Take an update's numbers."""
-        raise NotImplementedError(f"{type(self).__name__} does not say where to log to")
 
 
 def settings_of(run: Any) -> dict[str, str]:
