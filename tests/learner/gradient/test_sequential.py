@@ -12,7 +12,8 @@ from chorus.studies.run import train
 
 def weights(reduction: str, optimiser: dict[str, Any]) -> bytes:
     settings: dict[str, Any] = {"updates": 3, "task": {"episodes": 4}, "sharing": {"mode": "none"}}
-    settings |= {"loss": {"reduction": reduction}, "optimiser": optimiser}
+    settings |= {"loss": {"reduction": reduction, "baseline": "leave_one_out"}, "optimiser": optimiser}
+    settings |= {"update": {"passes": 1}}
     return train(configuration.check(settings)).current.data
 
 
