@@ -6,8 +6,6 @@ untrained policies (by which learning rates are chosen), and then against each o
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from chorus.actor.rollout import Player
@@ -21,8 +19,9 @@ from chorus.common.policy.weights import make as make_version
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.task import Purpose, Task
 from chorus.learner.update.training import first_version
+from chorus.studies.comparisons import Comparisons, Judgement
 from chorus.studies.crew import Job
-from chorus.studies.interval import Interval, difference, interval
+from chorus.studies.interval import interval
 from chorus.studies.run import Json, train
 from chorus.studies.study import BASE, QUICK, TRIAL_SEEDS, Work, merge
 
@@ -154,10 +153,10 @@ def table(results: Json) -> str:
     return "\n".join(lines)
 
 
-def findings(results: Json) -> list[str]:
+def findings(results: Json, comparisons: Comparisons) -> list[str]:
     """What sharing costs each side."""
-    chasing = _gap(results, ("groups", "untrained"), ("all", "untrained"))
-    running = _gap(results, ("untrained", "all"), ("untrained", "groups"))
+    chasing = _judged(results, ("groups", "untrained"), ("all", "untrained"), comparisons)
+    running = _judged(results, ("untrained", "all"), ("untrained", "groups"), comparisons)
     return [
         "*Adversaries*: against untrained runners the chaser with a policy of its own makes "
         f"{_catches(results, 'groups', 'untrained')} catches an episode, the one that shares with its prey "
@@ -174,13 +173,11 @@ def _catches(results: Json, chaser: str, runners: str) -> str:
     return interval(over_seeds(results, chaser, runners)).text()
 
 
-def _gap(results: Json, ours: tuple[str, str], theirs: tuple[str, str]) -> Interval:
-    return difference(over_seeds(results, *ours), over_seeds(results, *theirs))
+def _judged(results: Json, ours: tuple[str, str], theirs: tuple[str, str], comparisons: Comparisons) -> Judgement:
+    return comparisons.judge(over_seeds(results, *ours), over_seeds(results, *theirs))
 
 
-def _told(gap: Interval, more: str, fewer: str) -> str:
-    if gap.low > 0.0:
-        return f"{gap.text()} {more}"
-    if gap.high < 0.0:
-        return f"{replace(gap, mean=-gap.mean).text()} {fewer}"
-    return f"no difference that {gap.count} seeds can show ({gap.text()})"
+def _told(judged: Judgement, more: str, fewer: str) -> str:
+    if judged.sign:
+        return f"{judged.size} {more if judged.sign > 0 else fewer}"
+    return judged.none

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chorus.studies import baselines, curves, lag, memory, reduction, rewards, sharing, variance
+from chorus.studies import baselines, curves, lag, memory, passes, reduction, rewards, sharing, variance
 from chorus.studies.run import Json
 from chorus.studies.study import Study
 
@@ -17,6 +17,7 @@ STUDIES: dict[str, Study] = {
     "reduction": reduction.STUDY,
     "variance": variance.STUDY,
     "baselines": baselines.STUDY,
+    "passes": passes.STUDY,
     "memory": memory.STUDY,
     "lag": lag.STUDY,
 }
@@ -30,7 +31,8 @@ OPENING = """# One policy for a team: the question, and what was measured
 > training time? How are the rewards combined, and is the loss summed or averaged?
 
 This page is written by the command that does the studies (`make studies`): every number and every verdict below is
-computed from the results beside it. ± is half a 95 % t interval over seeds."""
+computed from the results beside it. ± is half a 95 % t interval over seeds. A difference is called one only if it
+holds when all the comparisons of its study are judged together (Holm 1979)."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Answer:
 def _of(study: str, *starts: str) -> Callable[[Json], list[str]]:
     """The findings of a study that begin so; all if nothing is named."""
     return lambda results: [
-        sentence for sentence in STUDIES[study].findings(results) if not starts or sentence.startswith(starts)
+        sentence for sentence in STUDIES[study].told(results) if not starts or sentence.startswith(starts)
     ]
 
 
@@ -113,6 +115,13 @@ ANSWERS = (
         "actions.",
         "baselines",
         _of("baselines"),
+    ),
+    Answer(
+        "May a batch be used again?",
+        "After the first step the policy is no longer the one that played, so later steps weigh each action by how "
+        "much likelier it has become, and stop where that goes too far.",
+        "passes",
+        _of("passes"),
     ),
     Answer(
         "Is the LSTM needed?",

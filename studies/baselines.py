@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chorus.studies import curves
+from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
 from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
@@ -14,6 +15,7 @@ PANEL = Panel(
         "leave-one-out": {"loss": {"baseline": "leave_one_out"}},
         "value, a head": {"loss": {"baseline": "value"}},
         "value, its own network": {"loss": {"baseline": "value"}, "value": {"network": "own"}},
+        "value that sees the team": {"loss": {"baseline": "value"}, "value": {"network": "own", "sees": "team"}},
     },
     {"environment": {"spec": "spread?agents=3"}},
 )
@@ -32,16 +34,14 @@ def table(results: Json) -> str:
     )
 
 
-def findings(results: Json) -> list[str]:
+def findings(results: Json, comparisons: Comparisons) -> list[str]:
     """Each baseline beside none, and the learned ones beside leave-one-out."""
-    none, other, head, own = curves.arms(results)
+    none, other, head, own, team = curves.arms(results)
+    pairs = ((other, none), (head, none), (head, other), (own, other), (team, own))
+    explained = ", ".join(f"{arm.mean('explained_variance'):.2f} ({arm.name})" for arm in (other, head, own, team))
     return [
-        f"{curves.verdict(other, none)}.",
-        f"{curves.verdict(head, none)}.",
-        f"{curves.verdict(head, other)}; {curves.verdict(own, other)}.",
-        f"Leave-one-out explains {other.mean('explained_variance'):.2f} of the variance of returns, and has nothing to "
-        f"learn first; the value explains {head.mean('explained_variance'):.2f} (a head) and "
-        f"{own.mean('explained_variance'):.2f} (its own network).",
+        *(f"{curves.verdict(ours, theirs, comparisons)}." for ours, theirs in pairs),
+        f"Of the variance of returns among the actions of one step, the baselines explain {explained}.",
     ]
 
 
@@ -51,9 +51,11 @@ STUDY = Study(
     "leaves the gradient's mean and takes variance away. How much does that bring, and must the expectation be "
     "learned?",
     about="`none` is vanilla REINFORCE. `leave-one-out` subtracts the mean return, at the same step and for the same "
-    "agent, of the other 15 episodes of the task. `value` learns a baseline, fitted to λ-returns with λ = 0.95. "
-    "Signal to noise is that of the whole gradient, which for `value` is also that of the value's own loss, and of "
-    "little noise: it compares `none` with `leave-one-out`, not these with `value`.",
+    "agent, of the other 15 episodes of the task. `value` learns a baseline, fitted to λ-returns with λ = 0.95: by a "
+    "head on the policy's network, by a network of its own, or by one of its own that is shown what the whole team "
+    "observes (MAPPO, Yu et al. 2022), which only the learner ever needs. Signal to noise is that of the whole "
+    "gradient, which for `value` is also that of the value's own loss, and of little noise: it compares `none` with "
+    "`leave-one-out`, not these with `value`.",
     measure=measure,
     draw=curves.draw,
     table=table,

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from chorus.studies.interval import Interval, difference, interval
+from chorus.studies.comparisons import Comparisons
+from chorus.studies.interval import Interval, interval
 from chorus.studies.run import Json
 from chorus.studies.study import weighted
 
@@ -141,12 +142,23 @@ def curve(axes: Axes, one: Arm, against: str, number: int) -> None:
     axes.fill_between(x, [band.low for band in bands], [band.high for band in bands], color=colour, alpha=0.15, lw=0)
 
 
-def verdict(ours: Arm, theirs: Arm) -> str:
+def verdict(ours: Arm, theirs: Arm, comparisons: Comparisons) -> str:
     """`A reaches -57.0 ± 0.8, B -60.1 ± 1.0: A is better by 3.1 ± 0.9`, or that these seeds show no difference."""
-    gap = difference(ours.results, theirs.results)
+    judged = comparisons.judge(ours.results, theirs.results)
     told = f"{ours.name} reaches {ours.result.text()}, {theirs.name} {theirs.result.text()}: "
-    if gap.low > 0.0:
-        return told + f"{ours.name} is better by {gap.text()}"
-    if gap.high < 0.0:
-        return told + f"{theirs.name} is better by {Interval(-gap.mean, gap.half, gap.count).text()}"
-    return told + f"no difference that {gap.count} seeds can show ({gap.text()})"
+    if judged.sign:
+        return told + f"{(ours if judged.sign > 0 else theirs).name} is better by {judged.size}"
+    return told + judged.none
+
+
+def catching_up(ours: Arm, theirs: Arm) -> str:
+    """When the mean of ours is first as good as theirs is at the end, in their steps and their processor time."""
+    goal = theirs.result.mean
+    place = next((number for number, value in enumerate(ours.returns.mean(axis=0)) if value >= goal), None)
+    if place is None:
+        return f"{ours.name} does not come to the {goal:.1f} of {theirs.name} in these steps"
+    steps, seconds = (ours.column(name)[place] / theirs.column(name)[-1] for name in ("env_steps", "seconds"))
+    return (
+        f"{ours.name} reaches the final return of {theirs.name}, {goal:.1f}, after {steps:.0%} of its steps and"
+        f" {seconds:.0%} of its processor time"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isfinite, sqrt
+from math import atan, cos, inf, isfinite, pi, sin, sqrt
 
 import numpy as np
 
@@ -52,3 +52,27 @@ def interval(values: Sequence[float]) -> Interval:
 def difference(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
     """By how much ours are greater, paired: the n-th values of both come from the same seed."""
     return interval([a - b for a, b in zip(ours, theirs, strict=True)])
+
+
+def p_value(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The chance of a mean difference at least so far from 0, on either side, if there is none (paired t test).
+
+    1 where one pair alone says nothing; 0 where all pairs differ by one and the same number that is not 0.
+    """
+    gaps = [a - b for a, b in zip(ours, theirs, strict=True)]
+    mean, count = float(np.mean(gaps)), len(gaps)
+    if count < 2 or mean == 0.0:
+        return 1.0
+    error = float(np.std(gaps, ddof=1)) / sqrt(count)
+    return 1.0 - within(abs(mean) / error, count - 1) if error else 0.0
+
+
+def within(t: float, freedom: int) -> float:
+    """How much of Student's t distribution lies between -t and t (Abramowitz and Stegun 1964, 26.7.3 and 26.7.4)."""
+    angle = atan(t / sqrt(freedom))
+    odd = freedom % 2
+    term, total = (cos(angle), 0.0) if odd else (1.0, 0.0)
+    for number in range(freedom // 2):
+        total += term
+        term *= cos(angle) ** 2 * (2 * number + 1 + odd) / (2 * number + 2 + odd)
+    return 2.0 / pi * (angle + sin(angle) * total) if odd else sin(angle) * total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chorus.studies import curves
+from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
 from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
@@ -29,11 +30,13 @@ def table(results: Json) -> str:
     return curves.table(results, [("mean ratio", "ratio_mean", 3), ("greatest ratio", "ratio_max", 2)])
 
 
-def findings(results: Json) -> list[str]:
+def findings(results: Json, comparisons: Comparisons) -> list[str]:
     """Each lag beside none, with and without the ratio."""
     by_name = {one.name: one for one in curves.arms(results)}
-    found = [f"{curves.verdict(by_name[f'lag {lag}'], by_name['lag 0'])}." for lag in LAGS]
-    return found + [f"{curves.verdict(by_name[f'lag {lag}'], by_name[f'lag {lag}, no ratio'])}." for lag in LAGS]
+    found = [f"{curves.verdict(by_name[f'lag {lag}'], by_name['lag 0'], comparisons)}." for lag in LAGS]
+    return found + [
+        f"{curves.verdict(by_name[f'lag {lag}'], by_name[f'lag {lag}, no ratio'], comparisons)}." for lag in LAGS
+    ]
 
 
 STUDY = Study(

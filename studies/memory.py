@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chorus.studies import curves
+from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
 from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
@@ -21,9 +22,13 @@ def measure(work: Work, quick: bool) -> Json:
     return {"panels": carry_out(PANELS, quickly(SCALE) if quick else SCALE, work)}
 
 
-def findings(results: Json) -> list[str]:
+def findings(results: Json, comparisons: Comparisons) -> list[str]:
     """Both worlds."""
-    return [f"*{name}*: {curves.verdict(*curves.arms(results, name))}." for name in results["panels"]]
+    found = []
+    for name in results["panels"]:
+        lstm, none = curves.arms(results, name)
+        found.append(f"*{name}*: {curves.verdict(lstm, none, comparisons)}.")
+    return found
 
 
 STUDY = Study(

@@ -14,7 +14,7 @@ def write(name: str, study: Study, results: Json, out: Path) -> Path:
     figure = study.draw(results)
     figure.savefig(out / f"{name}.png", dpi=100)
     path = out / f"{name}.md"
-    found = "\n".join(f"- {sentence}" for sentence in study.findings(results))
+    found = "\n".join(f"- {sentence}" for sentence in study.told(results))
     path.write_text(
         f"# {study.title}\n\n{_stamp(name, results)}\n\n{study.question}\n\n![{study.title}]({name}.png)\n\n"
         f"{study.table(results)}\n\n## What it says\n\n{found}\n\n## How it was measured\n\n{study.about}\n\n"
@@ -42,6 +42,7 @@ def _method(name: str, results: Json) -> str:
         f"Every arm takes its learning rate from the same grid ({rates}; falling in a line to a tenth), by the mean "
         f"result on {trials} seeds that are not reported. Results are of {len(one.runs)} other seeds: the mean return "
         f"of the last two evaluations, each of fresh episodes by the sampling policy, summed over agents: {returns}, "
-        "whatever the arm learns from. Bands and ± are 95 % t intervals over seeds; differences are paired by seed. "
-        "Each run is one process and one thread, and has the bits that a learner with any number of actors would have."
+        "whatever the arm learns from. Bands and ± are 95 % t intervals over seeds. Differences are paired by seed, "
+        "and told only if they hold when all comparisons of the study are judged together (Holm 1979). Each run is "
+        "one process and one thread, and has the bits that a learner with any number of actors would have."
     )

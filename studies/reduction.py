@@ -7,6 +7,7 @@ from math import isfinite
 from matplotlib.figure import Figure
 
 from chorus.studies import curves
+from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
 from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
@@ -80,7 +81,7 @@ def table(results: Json) -> str:
     return curves.table(results, [("gradient norm", "gradient_norm", 3), ("share clipped", "clipped", 2)])
 
 
-def findings(results: Json) -> list[str]:
+def findings(results: Json, comparisons: Comparisons) -> list[str]:
     """How far apart sum and mean are in scale, and what each optimiser makes of it."""
     found = []
     sgd, adam = curves.arm(results, SGD, "mean"), curves.arm(results, ADAM, "mean")
@@ -93,16 +94,18 @@ def findings(results: Json) -> list[str]:
         )
     found += [
         f"*SGD* multiplies its step by that number, so its best rate for `sum` is {sgd_sum.rate:g} where `mean` has "
-        f"{sgd.rate:g}, and must change whenever the batch does; {curves.verdict(sgd, sgd_sum)}. The grid of `sum`"
-        " does not hold `mean`'s best rate divided by the agent-steps of a batch, so this difference is the grids'.",
+        f"{sgd.rate:g}, and must change whenever the batch does; {curves.verdict(sgd, sgd_sum, comparisons)}. The grid"
+        " of `sum` does not hold `mean`'s best rate divided by the agent-steps of a batch, so this difference is the"
+        " grids'.",
         "*Adam* divides the gradient's running mean by the root of its running mean square, and a constant factor "
         f"stands in both: `sum` and `mean` choose {adam_sum.rate:g} and {adam.rate:g}; "
-        f"{curves.verdict(adam, adam_sum)}. With Adam, {_gaps(adam, adam_sum)}; with SGD, {_gaps(sgd, sgd_sum)}.",
+        f"{curves.verdict(adam, adam_sum, comparisons)}. With Adam, {_gaps(adam, adam_sum)}; with SGD, "
+        f"{_gaps(sgd, sgd_sum)}.",
     ]
     for panel in results["panels"]:
         mean = curves.arm(results, panel, "mean")
         for other in ("agent_mean", "sequential"):
-            found.append(f"*{panel}*: {curves.verdict(mean, curves.arm(results, panel, other))}.")
+            found.append(f"*{panel}*: {curves.verdict(mean, curves.arm(results, panel, other), comparisons)}.")
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chorus.studies import curves
+from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
 from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
@@ -31,12 +32,12 @@ def measure(work: Work, quick: bool) -> Json:
     return {"panels": carry_out(panels(scale.updates), scale, work)}
 
 
-def findings(results: Json) -> list[str]:
+def findings(results: Json, comparisons: Comparisons) -> list[str]:
     """In each world, mixed beside the others."""
     found = []
     for name in results["panels"]:
         own, team, mixed, fading = curves.arms(results, name)
-        found += [f"*{name}*: {curves.verdict(mixed, other)}." for other in (team, own, fading)]
+        found += [f"*{name}*: {curves.verdict(mixed, other, comparisons)}." for other in (team, own, fading)]
     return found
 
 

@@ -27,7 +27,17 @@ from chorus.learner.update.training import Training, first_version
 
 Json = dict[str, Any]
 
-WATCHED = ("gradient_norm", "clipped", "signal_to_noise", "explained_variance", "entropy", "ratio_mean", "ratio_max")
+WATCHED = (
+    "gradient_norm",
+    "clipped",
+    "signal_to_noise",
+    "explained_variance",
+    "entropy",
+    "ratio_mean",
+    "ratio_max",
+    "kl",
+    "surrogate_clipped",
+)
 """What a curve keeps of the reports of updates: their means between one evaluation and the next."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from chorus.studies import adversaries, curves
+from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
 from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
@@ -46,33 +47,21 @@ def table(results: Json) -> str:
     return f"{curves.table(results)}\n\n{adversaries.table(results['adversaries'])}"
 
 
-def findings(results: Json) -> list[str]:
+def findings(results: Json, comparisons: Comparisons) -> list[str]:
     """Each way of sharing beside the others, in return and in time."""
     found = []
     for name in TEAMS.values():
         shared, identified, own = curves.arms(results, name)
-        found += [f"*{name}*: {curves.verdict(shared, own)}.", f"*{name}*: {curves.verdict(identified, shared)}."]
+        found += [
+            f"*{name}*: {curves.verdict(shared, own, comparisons)}.",
+            f"*{name}*: {curves.verdict(identified, shared, comparisons)}.",
+        ]
         times = own.column("seconds")[-1] / shared.column("seconds")[-1]
         found.append(
             f"*{name}*: a policy per agent takes {times:.1f} times the processor time of one policy for the same "
-            f"steps; {_catching_up(shared, own)}."
+            f"steps; {curves.catching_up(shared, own)}."
         )
-    return found + adversaries.findings(results["adversaries"])
-
-
-def _catching_up(shared: curves.Arm, own: curves.Arm) -> str:
-    """When the shared policy is as good as the separate ones ever get."""
-    goal = own.result.mean
-    means = shared.returns.mean(axis=0)
-    place = next((number for number, value in enumerate(means) if value >= goal), None)
-    if place is None:
-        return f"one policy does not come to the {goal:.1f} of separate ones in this time"
-    steps, seconds = (shared.column(name)[place] for name in ("env_steps", "seconds"))
-    all_steps, all_seconds = (own.column(name)[-1] for name in ("env_steps", "seconds"))
-    return (
-        f"one policy reaches the final return of separate ones, {goal:.1f}, after {steps / all_steps:.0%} of their "
-        f"steps and {seconds / all_seconds:.0%} of their processor time"
-    )
+    return found + adversaries.findings(results["adversaries"], comparisons)
 
 
 STUDY = Study(

@@ -20,6 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from chorus.studies.comparisons import Comparisons, together
 from chorus.studies.crew import Job
 from chorus.studies.run import Json
 
@@ -82,7 +83,7 @@ def quickly(scale: Scale) -> Scale:
 
 BASE: Json = {
     "task": {"episodes": 16},
-    "update": {"tasks": 4, "passes": 1},
+    "update": {"tasks": 4, "passes": 1, "minibatches": 1},
     "loss": {"discount": 0.95, "entropy": 0.003, "baseline": "leave_one_out"},
     "value": {"network": "head", "sees": "own"},
     "reward": {"scale": "none"},
@@ -185,4 +186,8 @@ class Study:
     measure: Callable[[Work, bool], Json]
     draw: Callable[[Json], Figure]
     table: Callable[[Json], str]
-    findings: Callable[[Json], list[str]]
+    findings: Callable[[Json, Comparisons], list[str]]
+
+    def told(self, results: Json) -> list[str]:
+        """The findings, with all comparisons of the study judged together."""
+        return together(lambda comparisons: self.findings(results, comparisons))

@@ -16,6 +16,7 @@ from chorus.common.policy.sharing import divide
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.task import Purpose, Task
 from chorus.learner.update.training import TaskSums, Training
+from chorus.studies.comparisons import Comparisons
 from chorus.studies.crew import Job
 from chorus.studies.interval import Interval, interval
 from chorus.studies.run import Json, train
@@ -244,7 +245,7 @@ def table(results: Json) -> str:
     return "\n".join(lines)
 
 
-def findings(results: Json) -> list[str]:
+def findings(results: Json, comparisons: Comparisons) -> list[str]:
     """Where averaging helps as much as it can, and where not."""
     found = []
     for case in cases(results):

@@ -11,7 +11,7 @@ from chorus.common.process import arithmetic
 SUMMARY = "measure what is claimed of learning, with a plot and a table"
 EXAMPLES = (("See that a study works, in seconds", "chorus study variance --quick"),)
 
-STUDIES = ("sharing", "reduction", "variance", "rewards", "lag", "memory", "baselines")
+STUDIES = ("sharing", "reduction", "variance", "rewards", "lag", "memory", "baselines", "passes")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

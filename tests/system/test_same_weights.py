@@ -1,11 +1,12 @@
 """The promise: how many actors and workers there are, and what dies on the way, changes no bit of the result."""
 
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.system.processes import QUICK, Chorus, players, rows, until, weights
+from tests.system.processes import QUICK, ROOT, Chorus, players, rows, until, weights
 
 UPDATES = 30
 SETTINGS = ("--updates", str(UPDATES), "--seed", "3", "--set", "checkpoint.every=4", "--set", "update.tasks=6")
@@ -55,6 +56,25 @@ def test_a_run_killed_and_resumed_ends_as_one_that_was_not(
     assert [[row[name] for name in record] for row in rows(run)] == [
         [row[name] for name in record] for row in rows(undisturbed[lag])
     ]
+
+
+@pytest.mark.parametrize("lag", [0, 2])
+def test_a_learner_killed_between_two_passes_goes_on_to_the_same_weights(
+    chorus: Chorus, undisturbed: dict[int, Path], lag: int
+) -> None:
+    """Eight steps an update (four passes, two minibatches): step 61 is the fifth of the eighth update, whose first two
+    passes are lost with the process."""
+    command = ("learner", "--out", chorus.folder / "run", *QUICK, *SETTINGS, "--lag", str(lag))
+    dies = (sys.executable, "-P", str(Path(__file__).with_name("dies_in_a_step.py")), "61")
+    first = chorus.start(*command, "--listen", "127.0.0.1:0", within=dies, PYTHONPATH=str(ROOT))
+    port = first.event("learner listens")["port"]
+    actor = chorus.actor(f"127.0.0.1:{port}", "steady")
+    assert first.ended() == -signal.SIGKILL
+    assert len(rows(chorus.folder / "run")) <= 7
+    second, _ = chorus.learner("run", *SETTINGS, "--lag", str(lag), port=port)
+    second.succeeded()
+    actor.succeeded()
+    assert weights(chorus.folder / "run") == weights(undisturbed[lag])
 
 
 def test_killing_an_actor_does_not_change_the_weights(chorus: Chorus, undisturbed: dict[int, Path]) -> None:
