@@ -27,6 +27,8 @@ ONE_STEP = (
     "reward.scale=none",
 )
 """What benchmarks measure unless they say otherwise: averaged REINFORCE, one network, one step per batch."""
+RECIPE: tuple[str, ...] = ()
+"""The defaults as they are: several passes, a value with a network of its own that sees the team."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,9 @@ class Scene:
     version: PolicyVersion
 
     @staticmethod
-    def of(settings: dict[str, Any], *assignments: str) -> Scene:
-        """From settings as a configuration file holds them, and `key=value` assignments, over `ONE_STEP`."""
-        for assignment in ONE_STEP:
+    def of(settings: dict[str, Any], *assignments: str, base: tuple[str, ...] = ONE_STEP) -> Scene:
+        """From settings as a configuration file holds them, and `key=value` assignments, over `base`."""
+        for assignment in base:
             section, _, key = assignment.partition("=")[0].rpartition(".")
             if key not in settings.get(section, {}):
                 override(settings, assignment)

@@ -6,10 +6,10 @@ of the four is in them: no recording, no draws, no returns, no sums, no messages
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
+from msgspec import structs
 
 from chorus.actor.inference import Inference
 from chorus.actor.sampling import sample, sample_gaussian
@@ -18,13 +18,15 @@ from chorus.benchmarks.scene import Scene
 from chorus.common.environments.interface import ActionArray
 from chorus.common.tasks.seeding import environment_stream
 from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient.distribution import categorical, squashed_gaussian
-from chorus.learner.gradient.lives import pack
+from chorus.learner.gradient.loss import Sample
+from chorus.learner.gradient.network import Network
 
 
 @dataclass(frozen=True)
 class Stages:
-    """Core-seconds per agent-step."""
+    """Core-seconds per agent-step; `gradient` is that of all passes over it."""
 
     environment: float
     inference: float
@@ -59,25 +61,31 @@ def measure_stages(scene: Scene, effort: Effort) -> Stages:
             else:
                 sample_gaussian(outputs, deviation, spec.agent.bounds, draws, False)
 
-    network = scene.training()._networks[0]
-    flat = played.acted.reshape(steps, rows), (played.terminated | played.truncated).reshape(steps, rows)
-    lives = pack(*flat)
-    order = slice(None) if lives.steps is None else lives.steps
-    seen = torch.from_numpy(spec.inputs(played.observations).reshape(steps * rows, -1)[order].copy())
-    actions = torch.from_numpy(played.actions.reshape(steps * rows, -1)[order].copy())
+    network, learned = _differentiable(scene, played)
 
     def differentiate() -> None:
-        outputs = network.forward(seen, lives).policy
+        outputs = network.forward(learned.inputs, learned.lives, learned.seen)
         if spec.agent.choices:
-            log_probability, entropy = categorical(outputs, actions, spec.agent.choices)
+            log_probability, entropy = categorical(outputs.policy, learned.actions, spec.agent.choices)
         else:
             spread = network.parameters["log_std"]
-            log_probability, entropy = squashed_gaussian(outputs, spread, actions, spec.agent.bounds)
-        network.gradient(-(log_probability + entropy).sum())
+            log_probability, entropy = squashed_gaussian(outputs.policy, spread, learned.actions, spec.agent.bounds)
+        loss = -(log_probability + entropy).sum()
+        network.gradient(loss if outputs.value is None else loss + outputs.value.square().sum())
 
     environment, inferring, gradient = medians([random.play, act, differentiate], effort)
-    count = played.agent_steps
-    return Stages(environment / random.agent_steps, inferring / (steps * rows), gradient / count)
+    gradient *= scene.config.update.passes
+    return Stages(environment / random.agent_steps, inferring / (steps * rows), gradient / played.agent_steps)
+
+
+def _differentiable(scene: Scene, played: Trajectory) -> tuple[Network, Sample]:
+    """The first policy's network and a task's steps as it reads them, which a learner of several passes keeps."""
+    update = structs.replace(scene.config.update, passes=max(2, scene.config.update.passes))
+    several = structs.replace(scene.config, update=update)
+    training = replace(scene, config=several).training()
+    learned = training.sums(played).policies[0].sample
+    assert learned is not None, "a task in which nobody acted"
+    return training._networks[0], learned
 
 
 class RandomTask:

@@ -14,7 +14,7 @@ from statistics import median
 from chorus.benchmarks.machine import cores, proportional_set_size
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.report import Column, Row, Table
-from chorus.benchmarks.scene import ONE_STEP, Scene
+from chorus.benchmarks.scene import ONE_STEP, RECIPE, Scene
 from chorus.benchmarks.stages import Stages, measure_stages
 from chorus.common.errors import EnvironmentFault
 from chorus.common.process import arithmetic, program
@@ -24,6 +24,7 @@ COLUMNS = (
     Column("environment", "environment"),
     Column("actors", "actors", "d"),
     Column("lag", "lag", "d"),
+    Column("passes", "passes", "d"),
     Column("agent_steps_per_second", "agent-steps/s", ",.0f"),
     Column("limit_agent_steps_per_second", "bound", ",.0f"),
     Column("efficiency", "efficiency", ".2f"),
@@ -33,14 +34,18 @@ COLUMNS = (
 )
 COST_COLUMNS = (
     Column("environment", "environment"),
+    Column("lag", "lag", "d"),
+    Column("passes", "passes", "d"),
     Column("environment_microseconds", "environment", ".2f"),
     Column("inference_microseconds", "inference", ".2f"),
-    Column("gradient_microseconds", "forward + backward", ".2f"),
+    Column("gradient_microseconds", "forward + backward, all passes", ".2f"),
     Column("actor_microseconds", "actors' processor time", ".2f"),
     Column("learner_microseconds", "learner's processor time", ".2f"),
     Column("idle_microseconds", "idle or others", ".2f"),
 )
 SPREAD = Path(__file__).resolve().parents[1] / "configs" / "spread.yaml"
+Which = tuple[str, int, int, tuple[str, ...]]
+"""Environment (none: that of `SPREAD`), actors, lag, and the settings that a scene is laid over."""
 FOR_EVER = 1_000_000
 START_SECONDS = 60.0
 ENVIRONMENTS = (
@@ -53,24 +58,23 @@ ENVIRONMENTS = (
 
 def measure(effort: Effort) -> list[Table]:
     """Several environments, numbers of actors, lags; then where the processors' time went."""
-    runs = effort.pick([("", 1, 0)], [("", 2, 0)], _runs())
-    costs: dict[str, tuple[Scene, Stages]] = {}
-    rows, spent = [], []
-    for spec, actors, lag in runs:
-        if spec not in costs:
+    runs: list[Which] = effort.pick([("", 1, 0, ONE_STEP)], [("", 2, 0, ONE_STEP), ("", 2, 0, RECIPE)], _runs())
+    costs: dict[tuple[str, tuple[str, ...]], tuple[Scene, Stages]] = {}
+    rows = []
+    for spec, actors, lag, base in runs:
+        if (spec, base) not in costs:
             try:
-                scene = _scene(spec)
+                scene = _scene(spec, base)
             except EnvironmentFault:  # its package is not installed
                 continue
-            costs[spec] = scene, measure_stages(scene, effort)
-        row = _run(*costs[spec], actors, lag, effort)
-        rows.append(row)
-        spent.append(row)
+            costs[spec, base] = scene, measure_stages(scene, effort)
+        rows.append(_run(*costs[spec, base], actors, lag, base, effort))
     return [
         Table(
             "train",
-            f"`chorus train --config configs/spread.yaml`, from the first update on, on {cores()} cores; the bound:"
-            " what they could do if only environment, inference, forward and backward pass cost anything",
+            f"`chorus train --config configs/spread.yaml`, from the first update on, on {cores()} cores: one pass by"
+            " plain REINFORCE, and the defaults' passes. The bound: what the cores could do if only environment,"
+            " inference, and the forward and backward pass of every pass cost anything",
             COLUMNS,
             rows,
         ),
@@ -78,28 +82,29 @@ def measure(effort: Effort) -> list[Table]:
             "costs",
             "Core-microseconds per agent-step: the stages alone, and what the processes really used",
             COST_COLUMNS,
-            spent,
+            rows,
         ),
     ]
 
 
-def _runs() -> list[tuple[str, int, int]]:
-    spread = [("", actors, lag) for actors, lag in ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1))]
-    return spread + [(spec, 2, lag) for spec in ENVIRONMENTS[1:] for lag in (0, 1)]
+def _runs() -> list[Which]:
+    spread = [("", actors, lag, ONE_STEP) for actors, lag in ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1))]
+    others = [(spec, 2, lag, ONE_STEP) for spec in ENVIRONMENTS[1:] for lag in (0, 1)]
+    return spread + others + [(spec, 2, lag, RECIPE) for spec in ENVIRONMENTS[:2] for lag in (0, 1)]
 
 
-def _scene(spec: str) -> Scene:
+def _scene(spec: str, base: tuple[str, ...]) -> Scene:
     settings = read(SPREAD)
-    return Scene.of(settings, *([f"environment.spec={spec}"] if spec else []))
+    return Scene.of(settings, *([f"environment.spec={spec}"] if spec else []), base=base)
 
 
-def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) -> Row:
+def _run(scene: Scene, stages: Stages, actors: int, lag: int, base: tuple[str, ...], effort: Effort) -> Row:
     """A run that is stopped after some seconds; the rate is that of the updates in between, whatever they met."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         command = program.command("train", "--config", SPREAD, "--out", out)
         command += ["--env", scene.config.environment.spec, "--updates", str(FOR_EVER)]
-        command += [word for assignment in ONE_STEP for word in ("--set", assignment)]
+        command += [word for assignment in base for word in ("--set", assignment)]
         command += ["--actors", str(actors), "--lag", str(lag), "--set", f"arithmetic={arithmetic.mode()}"]
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -128,6 +133,7 @@ def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) ->
         "environment": scene.config.environment.spec,
         "actors": actors,
         "lag": lag,
+        "passes": scene.config.update.passes,
         "agent_steps_per_second": rate,
         "limit_agent_steps_per_second": bound,
         "efficiency": rate / bound,
