@@ -22,7 +22,7 @@ from chorus.common.monitoring import metrics
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
 from chorus.common.page.site import Site
-from chorus.common.policy.sharing import divide
+from chorus.common.policy.sharing import PolicySpec, divide
 from chorus.common.policy.size import refuse_too_large
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
 from chorus.common.process import logs
@@ -53,6 +53,8 @@ class Serving:
 
     run: str
     config: Config
+    environment: EnvironmentSpec
+    policies: tuple[PolicySpec, ...]
     port: int
     address: str
     """HOST:PORT at which processes of this machine find it."""
@@ -247,6 +249,8 @@ async def serve(
                 Serving(
                     run,
                     config,
+                    spec,
+                    policies,
                     port,
                     f"{own_host(listening.address)}:{port}",
                     web.address if web is not None and listening.page else "",

@@ -23,7 +23,7 @@ from chorus.learner.storage.run_folder import read_config
 from chorus.local.actor_log import ActorLog
 from chorus.local.effort import Effort, Meter
 from chorus.local.events import Events
-from chorus.local.greeting import actor_count
+from chorus.local.greeting import actor_count, plan
 from chorus.local.launcher import Launcher
 from chorus.local.summary import finished_already, summarise, where
 from chorus.local.view import View
@@ -152,8 +152,9 @@ async def _train(config, out, listening, options, log_file, prints, events) -> _
         if events is not None:
             views.append(events)
             return
+        print("\n".join(plan(serving.config, serving.environment, serving.policies)))
         if serving.page:
-            print(f"page:    {serving.page}", flush=True)
+            print(f"page     {serving.page}", flush=True)
         view = View(f"{config.environment.spec} in {out}", serving.config.updates, serving.resumed_at)
         views.append(view)
         watches.append(asyncio.create_task(tell_why(serving, view.wait, launcher.trouble)))
