@@ -17,9 +17,9 @@ from chorus.common.monitoring import metrics, timeline
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
 from chorus.common.process import arithmetic, logs, program
+from chorus.common.process.allocator import keep_freed_memory
 from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
-from chorus.common.process.heap import keep_freed_memory
 from chorus.common.transport.credentials import NOTHING, Credentials
 
 log = logging.getLogger("chorus.actor")

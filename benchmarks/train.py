@@ -14,8 +14,8 @@ from statistics import median
 from chorus.benchmarks.machine import cores, proportional_set_size
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.report import Column, Row, Table
-from chorus.benchmarks.scene import ONE_STEP, Scene
 from chorus.benchmarks.stages import Stages, measure_stages
+from chorus.benchmarks.workload import ONE_STEP, Workload
 from chorus.common.errors import EnvironmentFault
 from chorus.common.process import arithmetic, program
 from chorus.common.settings.plain import read
@@ -54,15 +54,15 @@ ENVIRONMENTS = (
 def measure(effort: Effort) -> list[Table]:
     """Several environments, numbers of actors, lags; then where the processors' time went."""
     runs = effort.pick([("", 1, 0)], [("", 2, 0)], _runs())
-    costs: dict[str, tuple[Scene, Stages]] = {}
+    costs: dict[str, tuple[Workload, Stages]] = {}
     rows, spent = [], []
     for spec, actors, lag in runs:
         if spec not in costs:
             try:
-                scene = _scene(spec)
+                workload = _workload(spec)
             except EnvironmentFault:  # its package is not installed
                 continue
-            costs[spec] = scene, measure_stages(scene, effort)
+            costs[spec] = workload, measure_stages(workload, effort)
         row = _run(*costs[spec], actors, lag, effort)
         rows.append(row)
         spent.append(row)
@@ -88,17 +88,17 @@ def _runs() -> list[tuple[str, int, int]]:
     return spread + [(spec, 2, lag) for spec in ENVIRONMENTS[1:] for lag in (0, 1)]
 
 
-def _scene(spec: str) -> Scene:
+def _workload(spec: str) -> Workload:
     settings = read(SPREAD)
-    return Scene.of(settings, *([f"environment.spec={spec}"] if spec else []))
+    return Workload.of(settings, *([f"environment.spec={spec}"] if spec else []))
 
 
-def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) -> Row:
+def _run(workload: Workload, stages: Stages, actors: int, lag: int, effort: Effort) -> Row:
     """A run that is stopped after some seconds; the rate is that of the updates in between, whatever they met."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         command = program.command("train", "--config", SPREAD, "--out", out)
-        command += ["--env", scene.config.environment.spec, "--updates", str(FOR_EVER)]
+        command += ["--env", workload.config.environment.spec, "--updates", str(FOR_EVER)]
         command += [word for assignment in ONE_STEP for word in ("--set", assignment)]
         command += ["--actors", str(actors), "--lag", str(lag), "--set", f"arithmetic={arithmetic.mode()}"]
         began = time.monotonic()
@@ -125,7 +125,7 @@ def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) ->
     rate = (int(last["agent_steps"]) - int(before["agent_steps"])) / max(taken, 1e-9)
     bound = stages.bound(cores(), actors)
     return {
-        "environment": scene.config.environment.spec,
+        "environment": workload.config.environment.spec,
         "actors": actors,
         "lag": lag,
         "agent_steps_per_second": rate,

@@ -31,8 +31,8 @@ from chorus.learner.storage import record
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
 from chorus.learner.tasks.audit import Audits, Decision, Run, audit_of
-from chorus.learner.tasks.casualties import Casualties
 from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
+from chorus.learner.tasks.failures import Failures
 from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
 from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
 from chorus.learner.update.report import UpdateReport
@@ -93,7 +93,7 @@ class Coordinator:
         self._players: dict[Task, tuple[str, str]] = {}
         self._early: list[Run] = []
         self._applied = training.update - 1
-        self.casualties = Casualties(
+        self.failures = Failures(
             self.ledger, config.seed, lambda task: self._replay(task.update, task.index), self._stop_for
         )
         self._changed = asyncio.Event()
@@ -120,7 +120,7 @@ class Coordinator:
     def leave(self, name: str) -> None:
         """An actor is gone; its tasks go to others."""
         requeued = len(self.ledger.actors[name].leases)
-        self.casualties.left(name)
+        self.failures.left(name)
         self.ledger.leave(name)
         self._dispatcher.remove(name)
         self.metrics.tasks.labels("requeued").inc(requeued)
@@ -150,12 +150,12 @@ class Coordinator:
         """
         task = self.leased(name, task)
         self.metrics.tasks.labels("failed").inc()
-        self.casualties.failed(name, task, error, traceback)
+        self.failures.failed(name, task, error, traceback)
         self._dispatcher.give_out()
 
     async def fell(self, name: str, task: Task | None, how: str) -> bool:
-        """An actor that was started here ended of itself; see `Casualties.fell`."""
-        played = await self.casualties.fell(name, task, how)
+        """An actor that was started here ended of itself; see `Failures.fell`."""
+        played = await self.failures.fell(name, task, how)
         self._dispatcher.give_out()
         return played
 
@@ -371,7 +371,7 @@ class Coordinator:
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
         self.ledger.close([*tasks, *self.audits.close(update)])
-        self.casualties.close(update)
+        self.failures.close(update)
         opening = update + 1 + self.config.lag
         if opening < self.config.updates:
             self.ledger.open(self._tasks(opening))

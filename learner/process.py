@@ -26,8 +26,8 @@ from chorus.common.policy.sharing import divide
 from chorus.common.policy.size import refuse_too_large
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
 from chorus.common.process import logs
+from chorus.common.process.allocator import keep_freed_memory
 from chorus.common.process.fingerprint import chorus_version, fingerprint
-from chorus.common.process.heap import keep_freed_memory
 from chorus.common.process.memory import memory
 from chorus.common.settings.config import Config, resolve
 from chorus.common.tasks.task import Task

@@ -20,11 +20,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from chorus.studies.crew import Job
 from chorus.studies.run import Json
+from chorus.studies.worker_pool import Job
 
 Work = Callable[[Sequence[Job]], list[Any]]
-"""Does jobs and returns their results in order: `Crew.do`, or whoever watches it."""
+"""Does jobs and returns their results in order: `WorkerPool.do`, or whoever watches it."""
 
 TRIAL_SEEDS = 1000
 """Trial seeds are counted from here, reported seeds from 0."""

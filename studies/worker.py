@@ -12,7 +12,7 @@ import traceback
 from typing import Any
 
 from chorus.common.process import arithmetic
-from chorus.common.process.heap import keep_freed_memory
+from chorus.common.process.allocator import keep_freed_memory
 
 
 def do(job: dict[str, Any]) -> Any:
@@ -32,7 +32,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             reply = {"result": do(json.loads(line))}
-        except Exception:  # the crew raises it again, in the process that a person sees
+        except Exception:  # the pool raises it again, in the process that a person sees
             reply = {"fault": traceback.format_exc()}
         replies.write(json.dumps(reply) + "\n")
         replies.flush()

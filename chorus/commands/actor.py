@@ -41,9 +41,9 @@ def run(options: argparse.Namespace) -> int:
     arithmetic.pin(arithmetic.mode())
     from chorus.actor.process import Settings
     from chorus.actor.process import run as run_actor
-    from chorus.common.process import logs, prints
+    from chorus.common.process import logs, redirection
 
-    logs.start(to=prints.keep_apart())
+    logs.start(to=redirection.keep_apart())
     return run_actor(
         Settings(
             options.learner,

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from chorus.common.process.leaving import LEFT_BEHIND
+from chorus.common.process.exiting import LEFT_BEHIND
 
 TOLD = ("fault", "why", "details", "finding", "what", "error", "stack")
 """The fields of an event that say what happened, the most telling first."""

@@ -22,7 +22,7 @@ from chorus.common.environments.interface import ActionArray, EnvironmentSpec, F
 from chorus.common.errors import EnvironmentFault
 from chorus.common.isolation.messages import Gone, Message, read_spec, receive, send, state_of
 from chorus.common.process import program
-from chorus.common.process.offspring import end, end_descendants, ended_how
+from chorus.common.process.child_processes import end, end_descendants, ended_how
 
 LAST_SECONDS = 5.0
 """So long a process may take to close its environment, or to say where it hangs."""

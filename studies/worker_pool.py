@@ -27,7 +27,7 @@ class Job:
     arguments: dict[str, Any]
 
 
-class Crew:
+class WorkerPool:
     """`workers` processes; they are ended when the `with` block is left, however it is left."""
 
     def __init__(self, workers: int) -> None:
@@ -44,9 +44,9 @@ class Crew:
         ]
         for process in self._processes:
             self._idle.put(process)
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="crew")
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pool")
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(

@@ -22,7 +22,7 @@ REMEMBERED = 256
 """Of so many actors that left it is known whether they had played anything."""
 
 
-class Casualties:
+class Failures:
     """What is done about them. It ends no run itself: `give_up` does."""
 
     def __init__(

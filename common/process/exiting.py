@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 
-from chorus.common.process.offspring import descendants, end
+from chorus.common.process.child_processes import descendants, end
 
 LEFT_BEHIND = "left behind"
 """The event that the log has for it."""

@@ -30,7 +30,7 @@ ONE_STEP = (
 
 
 @dataclass(frozen=True)
-class Scene:
+class Workload:
     """See the module's head."""
 
     config: Config
@@ -39,7 +39,7 @@ class Scene:
     version: PolicyVersion
 
     @staticmethod
-    def of(settings: dict[str, Any], *assignments: str) -> Scene:
+    def of(settings: dict[str, Any], *assignments: str) -> Workload:
         """From settings as a configuration file holds them, and `key=value` assignments, over `ONE_STEP`."""
         for assignment in ONE_STEP:
             section, _, key = assignment.partition("=")[0].rpartition(".")
@@ -51,7 +51,7 @@ class Scene:
         environment = make(config.environment.spec)
         config = resolve(config, environment.spec)
         policies = divide(environment.spec, config.sharing, config.network)
-        return Scene(config, environment, policies, first_version(config, policies))
+        return Workload(config, environment, policies, first_version(config, policies))
 
     @property
     def spec(self) -> EnvironmentSpec:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chorus.common.environments.interface import EnvironmentSpec, FloatArray, Frame, ObservationArray, Outcome
 
 
-class Witness:
+class EpisodeMonitor:
     """What was seen over several batches of episodes.
 
     Attributes:
