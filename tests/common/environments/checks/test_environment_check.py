@@ -217,17 +217,17 @@ def test_what_leaves_its_declared_space_is_noted_with_agent_and_number() -> None
 
 
 @pytest.mark.parametrize(
-    ("toy", "words"),
+    ("toy", "patience", "words"),
     [
-        ("ending", r"its process ended of itself \(exit code 0\); printed last:\ngoodbye"),
-        ("leaving", "it raised SystemExit: 0, which would end the process"),
-        ("hanging", r"hung: nothing moved for 2 s"),
+        ("ending", 60.0, r"its process ended of itself \(exit code 0\); printed last:\ngoodbye"),
+        ("leaving", 60.0, "it raised SystemExit: 0, which would end the process"),
+        ("hanging", 2.0, r"hung: nothing moved for 2 s"),
     ],
 )
 def test_an_environment_that_ends_its_process_or_hangs_is_told_of_and_the_exit_code_is_1(
-    toy: str, words: str, capsys: pytest.CaptureFixture[str]
+    toy: str, patience: float, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    examination = check(f"{TOYS}:{toy}", episodes=2, patience=2.0)
+    examination = check(f"{TOYS}:{toy}", episodes=2, patience=patience)
     (fault,) = [finding for finding in examination.findings if finding.verdict is Verdict.FAULT]
     assert re.search(words, fault.text), fault.text
     assert command(f"{TOYS}:{toy}", "--patience", "2", "--json") == 1
