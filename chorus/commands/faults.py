@@ -21,7 +21,7 @@ INTERRUPTED = 130
 
 CODES = {
     0: "done; also a run that was stopped and can be resumed",
-    1: "the answer is no: two runs differ, a replayed task differs from the record, an environment cannot be trained on",
+    1: "the answer is no: two runs differ, a replay differs from the record, an environment cannot be trained on",
     USAGE: "the command line is wrong",
     3: "a setting is unknown, not allowed, or different from the run's",
     4: "the environment cannot be created, or breaks the rules of the interface",
