@@ -1,8 +1,8 @@
-"""`chorus check-env SPEC`: can Chorus train on this environment, and what should one know before?
+"""`chorus check-env SPEC`: can Chorus train on this environment, and what should be known beforehand?
 
-The examination itself is `common/environments/checks/examination.py`; here it is put before the user, after one more
-check that takes another process: sets of strings are ordered by a hash that Python salts anew in every process, so an
-environment that iterates over one plays differently in every actor.
+The examination itself is `common/environments/checks/examination.py`. Here its report is printed, after one more check
+that needs another process: the order of a set of strings depends on a hash that Python salts in every process, so an
+environment that iterates over such a set behaves differently in every actor.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TELL_SECONDS = 5.0
 _MARKS = {"fact": ("", ""), "note": ("note", "yellow"), "fault": ("FAULT", "bold red")}
 
 
-SUMMARY = "see whether Chorus can train on an environment, and what is wrong"
+SUMMARY = "check whether Chorus can train on an environment, and report problems"
 EXAMPLES = (
     ("The built-in environment with five agents", "chorus check-env 'spread?agents=5'"),
     ("Your own, from the module my_team.py in this folder", "chorus check-env my_team:MyTeam --episodes 20"),
@@ -40,19 +40,26 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("spec", metavar="SPEC", help="the environment, as spread?agents=5")
-    parser.add_argument("--episodes", type=positive, default=10, metavar="N", help="how many to play (%(default)s)")
-    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="of these episodes (%(default)s)")
+    parser.add_argument("--episodes", type=positive, default=10, metavar="N", help="episodes to play (%(default)s)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="seed of these episodes (%(default)s)")
     parser.add_argument(
-        "--steps", type=positive, default=2000, metavar="T", help="give an episode up after so many (%(default)s)"
+        "--steps", type=positive, default=2000, metavar="T", help="stop an episode after so many steps (%(default)s)"
     )
     parser.add_argument(
-        "--proof", choices=("full", "light", "none"), default="full", help="environment.proof: how much of it to prove"
+        "--proof",
+        choices=("full", "light", "none"),
+        default="full",
+        help="environment.proof: how thoroughly to check reproducibility",
     )
     parser.add_argument(
-        "--instances", type=positive, metavar="L", help="task.instances: make no more of it at once (default: 8)"
+        "--instances", type=positive, metavar="L", help="task.instances: create at most so many at once (default: 8)"
     )
     parser.add_argument(
-        "--patience", type=float, default=120.0, metavar="SECONDS", help="without a step count as hanging (%(default)s)"
+        "--patience",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="seconds without a step that count as hanging (%(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
