@@ -1,4 +1,4 @@
-"""All that a benchmark plays and learns with: a resolved configuration, its environment, policies and first version."""
+"""The workload of a benchmark: a resolved configuration, its environment, its policies and the first version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worlds that studies need beside `spread`: its agents and landmarks, with something withheld, ended or paid for.
+"""Environments of the studies: `spread` with observations hidden, agents that end early, or other rewards.
 
 Each is a factory for `environment.spec`, such as `chorus.studies.worlds:blind?agents=2`.
 

@@ -1,4 +1,4 @@
-"""What took the time: how much of this machine's cores went into playing and into learning."""
+"""CPU usage of a run: the shares of this machine's cores spent on playing and on learning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An environment examined in a process of its own: one that crashes or hangs there is told of like any other fault.
+"""Examines an environment in a process of its own: a crash or a hang there is reported like any other fault.
 
 `python -m chorus.local.examination SPEC EPISODES SEED STEPS PROOF INSTANCES` is that process; it says what it is at,
 and at last what it found, as lines of JSON on its standard output. What the environment prints goes to its

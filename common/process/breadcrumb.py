@@ -1,4 +1,4 @@
-"""The task that an actor is at, left where it outlives the actor: whoever started it learns in which task it died.
+"""The task that an actor is playing, written where it outlives the actor: its parent then knows the task that it died in.
 
 A few bytes in a file that both have open. The kernel keeps what was written whatever ends the process.
 """

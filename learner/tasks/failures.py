@@ -1,4 +1,4 @@
-"""Tasks that failed, or were at work when an actor died: tried again elsewhere, given up after three times."""
+"""Tasks that failed, or were being played when an actor died: tried again elsewhere, given up after three times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever watches an environment play: counts what happens, and notes every rule of the interface it breaks."""
+"""Monitors an environment while it plays: counts events, and records every rule of the interface that it breaks."""
 
 from __future__ import annotations
 

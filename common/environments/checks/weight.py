@@ -1,4 +1,4 @@
-"""What an environment weighs: an instance of it in seconds and bytes, a task in bytes."""
+"""What an environment costs: an instance in seconds and bytes, a task in bytes."""
 
 from __future__ import annotations
 
