@@ -1,4 +1,4 @@
-"""The task that an actor is playing, written where it outlives the actor: its parent then knows the task that it died in.
+"""The task that an actor is playing, written where it outlives the actor: its parent then knows in which task it died.
 
 A few bytes in a file that both have open. The kernel keeps what was written whatever ends the process.
 """
