@@ -38,7 +38,7 @@ SWARM_COLUMNS = (
     Column("utilisation", "learner utilisation", ".2f"),
     Column("limit_utilisation", "by arrival order", ".2f"),
     Column("busy", "actors busy", ".2f"),
-    Column("wasted", "played in vain", ".2%"),
+    Column("wasted", "wasted", ".2%"),
     Column("recovery", "recovery s", ".1f"),
     Column("deaths", "deaths", ",d"),
     Column("operations_per_second", "ledger operations/s needed", ",.0f"),

@@ -1,6 +1,6 @@
 """The run itself: opens batches, takes trajectories, has gradients computed, makes versions, writes the record.
 
-It ties the ledger (who plays what) to the training state (what is learned) on one asyncio loop. The loop never
+It connects the ledger (the assignment of tasks) with the training state on one asyncio loop. The loop never
 computes: checking a trajectory, gradients, optimiser steps and files are work for threads. Which thread, which actor
 and which order change nothing, since a batch is what its tasks are named, and sums are taken in the order of names.
 """
@@ -47,7 +47,7 @@ REASONS_KEPT = 8
 
 @dataclass(frozen=True)
 class Progress:
-    """How the run stands after an update, for whoever watches."""
+    """The state of the run after an update."""
 
     report: UpdateReport
     row: dict[str, Any]
@@ -163,7 +163,7 @@ class Coordinator:
         return f"chorus replay {self._folder.path} --update {update} --task {index}"
 
     def mark_irreproducible(self, reason: str) -> None:
-        """Something makes this run impossible to reproduce: say so wherever the run is told of."""
+        """Something makes this run impossible to reproduce: record it wherever the run is reported."""
         if reason not in self.irreproducible and len(self.irreproducible) < REASONS_KEPT:
             log.warning("the run is not reproducible", extra={"why": reason})
             self._folder.mark_irreproducible(reason)
@@ -274,7 +274,7 @@ class Coordinator:
     # -- the loop
 
     def stop(self) -> None:
-        """End after the step at work, with a checkpoint."""
+        """End after the present update, with a checkpoint."""
         self._stop.set()
         self._changed.set()
 

@@ -60,7 +60,7 @@ class Serving:
     """Where a browser of this machine finds the run's page; empty if there is none."""
     resumed_at: int
     stop: Callable[[], None]
-    """End after the step at work, with a checkpoint; call it from the learner's own loop."""
+    """End after the present update, with a checkpoint; call it from the learner's own loop."""
     status: Callable[[], pb.StatusReply]
     begun: Callable[[], bool]
     """Whether this learner has made an update."""

@@ -24,7 +24,7 @@ from chorus.studies.run import Json
 from chorus.studies.worker_pool import Job
 
 Work = Callable[[Sequence[Job]], list[Any]]
-"""Does jobs and returns their results in order: `WorkerPool.do`, or whoever watches it."""
+"""Does jobs and returns their results in order: `WorkerPool.do`, or a wrapper that shows progress."""
 
 TRIAL_SEEDS = 1000
 """Trial seeds are counted from here, reported seeds from 0."""
@@ -175,7 +175,7 @@ class Study:
         about: how it is measured, what is peculiar to it.
         measure: does it all, quickly or properly; returns plain JSON values.
         draw: the picture of what was measured.
-        table: the figures, as Markdown.
+        table: the numbers, as Markdown.
         findings: what they say, as sentences whose numbers and verdicts are computed from them.
     """
 

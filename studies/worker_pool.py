@@ -79,7 +79,7 @@ class WorkerPool:
         except OSError as fault:
             raise StudyFault(f"a worker ended while it was given {job.call}: {fault}") from fault
         finally:
-            self._idle.put(process)  # even a dead one: whoever takes it next must not wait for ever
+            self._idle.put(process)  # even a dead one: the next to take it must not wait forever
         if not line:
             raise StudyFault(f"a worker ended with code {process.wait()} at {job.call} {job.arguments}")
         reply = json.loads(line)

@@ -23,7 +23,7 @@ PACKAGE = "chorus-studies 1"  # to be counted up whenever the numbers that an ep
 COVERED = 0.3
 """A landmark is covered when an agent is nearer than this."""
 ARENA = 1.0
-"""`tag` is played in the square from -ARENA to ARENA; whoever leaves it pays."""
+"""`tag` is played in the square from -ARENA to ARENA; an agent that leaves it gets a penalty."""
 
 
 class _Variant:

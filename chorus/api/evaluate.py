@@ -85,5 +85,5 @@ def evaluate(
     if untrained is not None:
         arguments.append(f"--untrained={untrained}")
     told = json.loads(answer("evaluate", folder(run), *arguments, "--json"))
-    measures = {name: Measure(**figures) for name, figures in told.items() if isinstance(figures, dict)}
+    measures = {name: Measure(**numbers) for name, numbers in told.items() if isinstance(numbers, dict)}
     return Evaluation(told["episodes"], told["seed"], told["greedy"], told["policy_version"], measures)

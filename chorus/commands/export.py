@@ -1,4 +1,4 @@
-"""`chorus export`: a policy taken home in one file."""
+"""`chorus export`: exports a policy as one file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the actors of a run said last: read from the log that they share, for whoever wants to know why one ended."""
+"""The last log lines of a run's actors, read from the log that they share: why one ended."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ STOP_SECONDS = 5.0
 ENDS_ALLOWED = 3
 """So often in a row an actor may end of itself before it has played anything."""
 TOLD_SECONDS = 30.0
-"""An actor that ends again and again is told of no more often than this."""
+"""An actor that ends again and again is reported no more often than this."""
 TOLD_TO_STOP = 128 + signal.SIGTERM
 """The exit code of an actor that was told to stop and did."""
 FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, TOLD_TO_STOP)

@@ -92,7 +92,7 @@ def _conclude(out: Path, ending: _Ending, pictures: bool) -> None:
     elif not ending.finished:
         if ending.update:
             print("\n".join(summarise(out, ending.updates, None, ending.usage)))
-        print(f"stopped at update {ending.update} of {ending.updates}; chorus resume {out} goes on from here")
+        print(f"stopped at update {ending.update} of {ending.updates}; chorus resume {out} continues it")
     else:
         chance = _picture(out) if pictures else None
         print("\n".join([*summarise(out, ending.updates, chance, ending.usage), *where(out)]))

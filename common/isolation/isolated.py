@@ -66,7 +66,7 @@ class Isolated:
 
     @property
     def pid(self) -> int | None:
-        """Of the process at work; None if there is none now."""
+        """Of the running process; None if there is none now."""
         return None if self._host is None else self._host.process.pid
 
     def reset(self, episodes: int, generator: np.random.Generator) -> Frame:

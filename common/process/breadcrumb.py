@@ -27,7 +27,7 @@ class Breadcrumb:
 
 
 def found(descriptor: int) -> Task | None:
-    """The task that was at work when the last word was written; None for none."""
+    """The task that was being played at the last write; None for none."""
     numbers = os.pread(descriptor, BYTES, 0).split()
     if len(numbers) != 3:
         return None

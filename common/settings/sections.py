@@ -91,7 +91,7 @@ class UpdateConfig(Section, frozen=True):
 
 
 REPLACED = ("kernel", "stride", "attention", "encoder", "memory", "layers", "layer_norm", "activation")
-"""What a network of one's own stands in the place of."""
+"""The settings that a network of the user's own replaces."""
 
 
 class NetworkConfig(Section, frozen=True):

@@ -110,7 +110,7 @@ def prove(
     used = make()
     seconds = time.monotonic() - began
     if level == "none":
-        told = f"environment {used.spec.name!r} was not proven to repeat itself (environment.proof is none)"
+        told = f"environment {used.spec.name!r} was not checked for reproducibility (environment.proof is none)"
         return used, PurityResult(Purity.PURE, told, seconds=seconds)
     limits = [limit for limit in (instances, used.spec.instances) if limit is not None]
     at_once = 1 if seconds > SLOW_SECONDS else min(limits, default=None)
