@@ -20,6 +20,16 @@ def sizes_of(lengths: list[int]) -> Sizes:
     return np.array([sum(length > rank for length in lengths) for rank in range(max(lengths))])
 
 
+def lstm(parts: Parts, sizes: Sizes) -> torch.Tensor:
+    inputs, weight_ih, weight_hh, bias = parts
+    return packed_lstm(inputs, weight_ih, weight_hh, bias, sizes)
+
+
+def gru(parts: Parts, sizes: Sizes) -> torch.Tensor:
+    inputs, weight_ih, weight_hh, bias, bias_hh = parts
+    return packed_gru(inputs, weight_ih, weight_hh, bias, bias_hh, sizes)
+
+
 def lstm_by_torch(parts: Parts, sizes: Sizes) -> torch.Tensor:
     inputs, weight_ih, weight_hh, bias = parts
     start = inputs.new_zeros(1, int(sizes[0]), weight_hh.shape[1])
@@ -52,8 +62,8 @@ class Cell:
 
 
 CELLS = {
-    "lstm": Cell(4, False, lambda parts, sizes: packed_lstm(*parts, sizes), lstm_by_torch),
-    "gru": Cell(3, True, lambda parts, sizes: packed_gru(*parts, sizes), gru_by_torch),
+    "lstm": Cell(4, False, lstm, lstm_by_torch),
+    "gru": Cell(3, True, gru, gru_by_torch),
 }
 each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
 
