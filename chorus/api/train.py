@@ -110,7 +110,11 @@ def _follow(arguments: list[str]) -> Iterator[Progress]:
 
 
 def _stopped(run: Run | None) -> str:
-    return f"training stopped; with out={str(run.path)!r} the same call continues" if run else "training was stopped before it had started"
+    return (
+        f"training stopped; with out={str(run.path)!r} the same call continues"
+        if run
+        else "training was stopped before it had started"
+    )
 
 
 def _arguments(
