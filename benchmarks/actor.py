@@ -9,8 +9,8 @@ from chorus.actor.sampling import sample
 from chorus.benchmarks import networks
 from chorus.benchmarks.measurement import Effort, medians, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene
 from chorus.benchmarks.stages import Stages, measure_stages
-from chorus.benchmarks.workload import Workload
 from chorus.common.errors import EnvironmentFault
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.wire import trajectory_chunks
@@ -63,12 +63,12 @@ def measure(effort: Effort) -> list[Table]:
 
 
 def _inference(lstm: int, rows: int, effort: Effort) -> Row:
-    workload = Workload.of(
+    scene = Scene.of(
         {}, "environment.spec=spread?agents=3", f"network.lstm={lstm}", f"network.encoder={lstm}", "task.episodes=2"
     )
-    spec = workload.policies[0]
+    spec = scene.policies[0]
     generator = np.random.default_rng(0)
-    inference = Inference(workload.version.tensors(), spec, rows)
+    inference = Inference(scene.version.tensors(), spec, rows)
     inputs = generator.random((rows, spec.input_size), np.float32)
     draws = generator.random((rows, 1), np.float32)
     shapes = ((spec.input_size, lstm), (2 * lstm, 4 * lstm), (lstm, spec.output_size))
@@ -97,26 +97,26 @@ def _inference(lstm: int, rows: int, effort: Effort) -> Row:
 
 def _actor(name: str, effort: Effort) -> Row | None:
     try:
-        workload = Workload.of({}, f"environment.spec={name}")
+        scene = Scene.of({}, f"environment.spec={name}")
     except EnvironmentFault:  # its package is not installed
         return None
-    player, count = workload.player(), 0
+    player, count = scene.player(), 0
 
     def play() -> None:
         nonlocal count
         count += 1
-        played = player.play(workload.version, Task(0, Purpose.TRAINING, count % 4), workload.config.episodes)
+        played = player.play(scene.version, Task(0, Purpose.TRAINING, count % 4), scene.config.episodes)
         for chunk in trajectory_chunks(played):
             chunk.SerializeToString()
 
-    stages: Stages = measure_stages(workload, effort)
-    steps = sum(workload.trajectory(index).agent_steps for index in range(4)) / 4
+    stages: Stages = measure_stages(scene, effort)
+    steps = sum(scene.trajectory(index).agent_steps for index in range(4)) / 4
     rate = steps / seconds_each(play, effort)
     limit = 1.0 / (stages.environment + stages.inference)
-    workload.environment.close()
+    scene.environment.close()
     return {
         "environment": name,
-        "rows": workload.rows,
+        "rows": scene.rows,
         "agent_steps_per_second": rate,
         "limit_agent_steps_per_second": limit,
         "ratio": rate / limit,

@@ -15,7 +15,7 @@ import numpy as np
 from chorus.benchmarks.loopback import Sink, finish_client, raw_server, real_server, start_client
 from chorus.benchmarks.measurement import Effort, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
-from chorus.benchmarks.workload import Workload
+from chorus.benchmarks.scene import Scene
 from chorus.common.policy.weights import PolicyVersion, make
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.wire import WeightsAssembly, weights_chunks
@@ -67,11 +67,11 @@ def _policy(version: int, megabytes: int) -> PolicyVersion:
 
 async def _broadcast(megabytes: int, count: int, effort: Effort) -> Row:
     repetitions = max(1, min(effort.repetitions, effort.pick(1, 1300, 3200) // (megabytes * count)))
-    workload = Workload.of({}, "environment.spec=spread?agents=3")
+    scene = Scene.of({}, "environment.spec=spread?agents=3")
     policies = [_policy(number, megabytes) for number in range(repetitions + 2)]
     taken, raws = [], []
     crowd = _Crowd([bytes(chunk.data) for chunk in weights_chunks(policies[0])])
-    async with real_server(workload) as (sink, server, port), raw_server(crowd.serve) as raw_port:
+    async with real_server(scene) as (sink, server, port), raw_server(crowd.serve) as raw_port:
         ours = await start_client("receive", port, count)
         others = await start_client("receive-raw", raw_port, count)
         await _until(sink.changed, lambda: len(sink.asked) == count)

@@ -8,7 +8,7 @@ from chorus.benchmarks import networks
 from chorus.benchmarks.machine import product_rate, shaped_rate
 from chorus.benchmarks.measurement import Effort, medians, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
-from chorus.benchmarks.workload import Workload, ragged
+from chorus.benchmarks.scene import Scene, ragged
 from chorus.common.policy.layout import layout
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient import reduction
@@ -65,9 +65,9 @@ def _cases(effort: Effort) -> list[_Case]:
     return effort.pick(small, quick, whole)
 
 
-def _workload(case: _Case) -> Workload:
+def _scene(case: _Case) -> Scene:
     agents = 1 if case.rows % 3 else 3
-    return Workload.of(
+    return Scene.of(
         {},
         f"environment.spec=spread?agents={agents}&steps={case.steps}",
         f"task.episodes={case.rows // agents}",
@@ -77,14 +77,14 @@ def _workload(case: _Case) -> Workload:
 
 
 def _gradients(case: _Case, peak: float, effort: Effort) -> list[Row]:
-    workload = _workload(case)
-    training, even = workload.training(), workload.trajectory()
+    scene = _scene(case)
+    training, even = scene.training(), scene.trajectory()
     kinds = {"even": even, "ragged": ragged(even)}
     works = [lambda played=played: training.sums(played) for played in kinds.values()]
     shaped = shaped_rate(case.rows, 2 * case.lstm, 4 * case.lstm, effort)
     rows: list[Row] = []
     for (kind, played), seconds in zip(kinds.items(), medians(list(works), effort), strict=True):
-        done = operations(workload, played) / seconds
+        done = operations(scene, played) / seconds
         rows.append(
             {
                 "lstm": case.lstm,
@@ -103,9 +103,9 @@ def _gradients(case: _Case, peak: float, effort: Effort) -> list[Row]:
     return rows
 
 
-def operations(workload: Workload, played: Trajectory) -> float:
+def operations(scene: Scene, played: Trajectory) -> float:
     """Floating-point operations of the products that a gradient needs: forward, weights, and inputs but the first."""
-    sizes = {name: draw.shape for name, draw in layout(workload.policies[0], workload.config).items()}
+    sizes = {name: draw.shape for name, draw in layout(scene.policies[0], scene.config).items()}
     products = {name: shape[0] * shape[1] for name, shape in sizes.items() if len(shape) == 2}
     return 2.0 * played.agent_steps * (3 * sum(products.values()) - products["encoder.weight"])
 
@@ -119,9 +119,9 @@ def _task_seconds(rows: list[Row]) -> list[tuple[int, float]]:
 
 
 def _step(lstm: int, task_seconds: float, effort: Effort) -> Row:
-    workload = _workload(_Case(lstm, 96, 25))
-    training = workload.training()
-    sums: list[TaskSums] = [training.sums(workload.trajectory(index)) for index in range(workload.config.tasks)]
+    scene = _scene(_Case(lstm, 96, 25))
+    training = scene.training()
+    sums: list[TaskSums] = [training.sums(scene.trajectory(index)) for index in range(scene.config.tasks)]
     parts = [task.policies[0].step for task in sums]
     network = training._networks[0]
     seconds = seconds_each(lambda: training.apply(sums), effort)

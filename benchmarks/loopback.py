@@ -16,7 +16,7 @@ import grpc
 import grpc.aio
 
 from chorus.benchmarks.clients import FIRST, RAW
-from chorus.benchmarks.workload import Workload
+from chorus.benchmarks.scene import Scene
 from chorus.common.monitoring import metrics
 from chorus.common.process import program
 from chorus.common.process.fingerprint import fingerprint
@@ -33,10 +33,10 @@ from chorus.learner.tasks.ledger import Ledger, Verdict
 class Sink(Coordinator):
     """As much of a coordinator as the server needs: it takes trajectories and forgets them."""
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, scene: Scene) -> None:
         """Nothing of the coordinator's own is made."""
-        self.config = workload.config
-        self.environment = workload.spec
+        self.config = scene.config
+        self.environment = scene.spec
         self.metrics = metrics.LearnerMetrics(metrics.registry())
         self.ledger = Ledger(60.0)
         self.refused = 0
@@ -72,10 +72,10 @@ class Sink(Coordinator):
 
 
 @asynccontextmanager
-async def real_server(workload: Workload) -> AsyncIterator[tuple[Sink, Server, int]]:
+async def real_server(scene: Scene) -> AsyncIterator[tuple[Sink, Server, int]]:
     """The learner's own server around a sink; yields both and the port."""
-    sink = Sink(workload)
-    server = Server(sink, "bench", fingerprint(workload.spec.package), NOTHING)
+    sink = Sink(scene)
+    server = Server(sink, "bench", fingerprint(scene.spec.package), NOTHING)
     try:
         yield sink, server, await server.start("127.0.0.1:0")
     finally:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from chorus.actor.inference import Inference
 from chorus.benchmarks.measurement import Effort, medians
 from chorus.benchmarks.report import Column, Row, Table
-from chorus.benchmarks.workload import Workload, ragged
+from chorus.benchmarks.scene import Scene, ragged
 from chorus.common.environments.interface import AgentSpec, Environment, EnvironmentSpec
 from chorus.common.environments.spread import Spread
 
@@ -77,8 +77,8 @@ def own(shape: tuple[int, ...], beside: int, outputs: int) -> nn.Module:
 
 def gradients(effort: Effort) -> Table:
     """One task's gradient by each network, widths of 64, 96 rows of 25 steps."""
-    workloads = _workloads(effort)
-    trainings = {name: (workload.training(), workload.trajectory()) for name, workload in workloads.items()}
+    scenes = _scenes(effort)
+    trainings = {name: (scene.training(), scene.trajectory()) for name, scene in scenes.items()}
     rows: list[Row] = []
     for name, (training, even) in trainings.items():
         cut = ragged(even)
@@ -105,10 +105,10 @@ def steps(effort: Effort, rows: int = 96) -> Table:
     """One step of all rows by each network."""
     found: list[Row] = []
     inferences = {}
-    for name, workload in _workloads(effort).items():
-        spec = workload.policies[0]
+    for name, scene in _scenes(effort).items():
+        spec = scene.policies[0]
         inputs = np.random.default_rng(0).random((rows, spec.input_size), np.float32)
-        inferences[name] = Inference(workload.version.tensors(), spec, rows), inputs
+        inferences[name] = Inference(scene.version.tensors(), spec, rows), inputs
     for name, (inference, inputs) in inferences.items():
         usual, first = inferences[USUAL]
         works: list[Callable[[], object]] = [partial(inference.step, inputs), partial(usual.step, first)]
@@ -125,9 +125,9 @@ def steps(effort: Effort, rows: int = 96) -> Table:
     return Table("networks", title, STEP_COLUMNS, found)
 
 
-def _workloads(effort: Effort) -> dict[str, Workload]:
+def _scenes(effort: Effort) -> dict[str, Scene]:
     kinds = dict(list(KINDS.items())[: effort.pick(2, len(KINDS), len(KINDS))])
     return {
-        name: Workload.of({}, "environment.spec=spread?agents=3", "task.episodes=32", *settings)
+        name: Scene.of({}, "environment.spec=spread?agents=3", "task.episodes=32", *settings)
         for name, settings in kinds.items()
     }

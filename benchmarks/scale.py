@@ -18,10 +18,10 @@ from chorus.benchmarks.loopback import finish_client, start_client
 from chorus.benchmarks.machine import proportional_set_size
 from chorus.benchmarks.measurement import Effort, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene
 from chorus.benchmarks.simulation import Simulation, Swarm
 from chorus.benchmarks.stages import Stages, measure_stages
 from chorus.benchmarks.synthetic import synthetic_trajectory
-from chorus.benchmarks.workload import Workload
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.wire import trajectory_chunks
@@ -157,7 +157,7 @@ async def _serve(count: int, folder: Path, effort: Effort) -> Row:
     tasks = max(8, count)
     updates = max(3, effort.pick(30, 2_000, 4_000) // tasks)
     settings = {"update": {"tasks": tasks}, "task": {"episodes": 8}, "updates": updates, "checkpoint": {"every": 10**6}}
-    workload = Workload.of(dict(settings), "environment.spec=spread?agents=3&steps=25")
+    scene = Scene.of(dict(settings), "environment.spec=spread?agents=3&steps=25")
     ends: list[float] = []
     loop: list[float] = []
     late: list[float] = []
@@ -177,8 +177,8 @@ async def _serve(count: int, folder: Path, effort: Effort) -> Row:
     finally:
         watching.cancel()
         logging.disable(logging.NOTSET)
-    played = synthetic_trajectory(workload.spec, workload.config.episodes, Task(0, Purpose.TRAINING, 0))
-    training = workload.training()
+    played = synthetic_trajectory(scene.spec, scene.config.episodes, Task(0, Purpose.TRAINING, 0))
+    training = scene.training()
     limit = 1.0 / seconds_each(lambda: training.sums(played), effort)
     rate = (len(ends) - 1) * tasks / (ends[-1] - ends[0])
     quarters = quantiles(late, n=100) if len(late) > 1 else [0.0] * 99
@@ -214,14 +214,14 @@ def _allow_files(wanted: int) -> None:
 
 
 def _capacity(lstm: int, loop_seconds: float, effort: Effort) -> list[Row]:
-    workload = Workload.of({}, "environment.spec=spread?agents=3", f"network.lstm={lstm}", f"network.encoder={lstm}")
-    stages: Stages = measure_stages(workload, effort)
-    trajectory = workload.trajectory()
-    training = workload.training()
+    scene = Scene.of({}, "environment.spec=spread?agents=3", f"network.lstm={lstm}", f"network.encoder={lstm}")
+    stages: Stages = measure_stages(scene, effort)
+    trajectory = scene.trajectory()
+    training = scene.training()
     steps = trajectory.agent_steps
     gradient = seconds_each(lambda: training.sums(trajectory), effort) / steps
     size = sum(pb.FromActor(chunk=chunk).ByteSize() for chunk in trajectory_chunks(trajectory))
-    weights = len(workload.version.data)
+    weights = len(scene.version.data)
     rows: list[Row] = []
     for environment in effort.pick([0.4e-6], [0.4e-6, 1e-3], [0.4e-6, 100e-6, 10e-3]):
         task_seconds = steps * (environment + stages.inference)

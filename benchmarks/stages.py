@@ -14,7 +14,7 @@ import torch
 from chorus.actor.inference import Inference
 from chorus.actor.sampling import sample, sample_gaussian
 from chorus.benchmarks.measurement import Effort, medians
-from chorus.benchmarks.workload import Workload
+from chorus.benchmarks.scene import Scene
 from chorus.common.environments.interface import ActionArray
 from chorus.common.tasks.seeding import environment_stream
 from chorus.common.tasks.task import Purpose, Task
@@ -40,12 +40,12 @@ class Stages:
         return min(cores / self.total, actors / (self.environment + self.inference))
 
 
-def measure_stages(workload: Workload, effort: Effort) -> Stages:
+def measure_stages(scene: Scene, effort: Effort) -> Stages:
     """Each stage alone, on the tasks of this configuration; one policy."""
-    random = RandomTask(workload)
-    played = workload.trajectory()
-    spec, rows = workload.policies[0], workload.rows
-    inference = Inference(workload.version.tensors(), spec, rows)
+    random = RandomTask(scene)
+    played = scene.trajectory()
+    spec, rows = scene.policies[0], scene.rows
+    inference = Inference(scene.version.tensors(), spec, rows)
     inputs = spec.inputs(played.observations[0]).reshape(rows, -1)
     draws = np.random.default_rng(0).random((rows, spec.agent.action_size), np.float32)
     deviation = inference.log_std
@@ -59,7 +59,7 @@ def measure_stages(workload: Workload, effort: Effort) -> Stages:
             else:
                 sample_gaussian(outputs, deviation, spec.agent.bounds, draws, False)
 
-    network = workload.training()._networks[0]
+    network = scene.training()._networks[0]
     flat = played.acted.reshape(steps, rows), (played.terminated | played.truncated).reshape(steps, rows)
     lives = pack(*flat)
     order = slice(None) if lives.steps is None else lives.steps
@@ -83,11 +83,11 @@ def measure_stages(workload: Workload, effort: Effort) -> Stages:
 class RandomTask:
     """A task's episodes stepped with random actions: the environment alone."""
 
-    def __init__(self, workload: Workload) -> None:
-        self._workload = workload
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
         self._task = Task(0, Purpose.TRAINING, 0)
-        spec = workload.spec
-        shape = (256, workload.config.episodes, len(spec.agents), spec.action_size)
+        spec = scene.spec
+        shape = (256, scene.config.episodes, len(spec.agents), spec.action_size)
         draws = np.random.default_rng(0)
         if spec.discrete:
             self._actions: ActionArray = draws.integers(0, spec.agents[0].choices, shape).astype(np.int32)
@@ -99,10 +99,8 @@ class RandomTask:
 
     def play(self) -> None:
         """From reset to the end of the last episode; `agent_steps` says how many that were."""
-        environment, count, step = self._workload.environment, 0, 0
-        frame = environment.reset(
-            self._workload.config.episodes, environment_stream(self._workload.config.seed, self._task)
-        )
+        environment, count, step = self._scene.environment, 0, 0
+        frame = environment.reset(self._scene.config.episodes, environment_stream(self._scene.config.seed, self._task))
         while True:
             count += int(np.count_nonzero(frame.present))
             outcome = environment.step(self._actions[step % 256])

@@ -14,8 +14,8 @@ from statistics import median
 from chorus.benchmarks.machine import cores, proportional_set_size
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import ONE_STEP, Scene
 from chorus.benchmarks.stages import Stages, measure_stages
-from chorus.benchmarks.workload import ONE_STEP, Workload
 from chorus.common.errors import EnvironmentFault
 from chorus.common.process import arithmetic, program
 from chorus.common.settings.plain import read
@@ -54,15 +54,15 @@ ENVIRONMENTS = (
 def measure(effort: Effort) -> list[Table]:
     """Several environments, numbers of actors, lags; then where the processors' time went."""
     runs = effort.pick([("", 1, 0)], [("", 2, 0)], _runs())
-    costs: dict[str, tuple[Workload, Stages]] = {}
+    costs: dict[str, tuple[Scene, Stages]] = {}
     rows, spent = [], []
     for spec, actors, lag in runs:
         if spec not in costs:
             try:
-                workload = _workload(spec)
+                scene = _scene(spec)
             except EnvironmentFault:  # its package is not installed
                 continue
-            costs[spec] = workload, measure_stages(workload, effort)
+            costs[spec] = scene, measure_stages(scene, effort)
         row = _run(*costs[spec], actors, lag, effort)
         rows.append(row)
         spent.append(row)
@@ -88,17 +88,17 @@ def _runs() -> list[tuple[str, int, int]]:
     return spread + [(spec, 2, lag) for spec in ENVIRONMENTS[1:] for lag in (0, 1)]
 
 
-def _workload(spec: str) -> Workload:
+def _scene(spec: str) -> Scene:
     settings = read(SPREAD)
-    return Workload.of(settings, *([f"environment.spec={spec}"] if spec else []))
+    return Scene.of(settings, *([f"environment.spec={spec}"] if spec else []))
 
 
-def _run(workload: Workload, stages: Stages, actors: int, lag: int, effort: Effort) -> Row:
+def _run(scene: Scene, stages: Stages, actors: int, lag: int, effort: Effort) -> Row:
     """A run that is stopped after some seconds; the rate is that of the updates in between, whatever they met."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         command = program.command("train", "--config", SPREAD, "--out", out)
-        command += ["--env", workload.config.environment.spec, "--updates", str(FOR_EVER)]
+        command += ["--env", scene.config.environment.spec, "--updates", str(FOR_EVER)]
         command += [word for assignment in ONE_STEP for word in ("--set", assignment)]
         command += ["--actors", str(actors), "--lag", str(lag), "--set", f"arithmetic={arithmetic.mode()}"]
         began = time.monotonic()
@@ -125,7 +125,7 @@ def _run(workload: Workload, stages: Stages, actors: int, lag: int, effort: Effo
     rate = (int(last["agent_steps"]) - int(before["agent_steps"])) / max(taken, 1e-9)
     bound = stages.bound(cores(), actors)
     return {
-        "environment": workload.config.environment.spec,
+        "environment": scene.config.environment.spec,
         "actors": actors,
         "lag": lag,
         "agent_steps_per_second": rate,

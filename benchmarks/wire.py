@@ -13,8 +13,8 @@ from chorus.benchmarks.loopback import client, raw_server, real_server
 from chorus.benchmarks.machine import copy_rate
 from chorus.benchmarks.measurement import Effort, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
+from chorus.benchmarks.scene import Scene
 from chorus.benchmarks.synthetic import synthetic_trajectory
-from chorus.benchmarks.workload import Workload
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import digest, validate
 from chorus.common.transport.wire import TrajectoryAssembly, trajectory_chunks
@@ -64,21 +64,21 @@ def measure(effort: Effort) -> list[Table]:
     ]
 
 
-def _workload(episodes: int) -> Workload:
-    return Workload.of({}, "environment.spec=spread?agents=3", f"task.episodes={episodes}")
+def _scene(episodes: int) -> Scene:
+    return Scene.of({}, "environment.spec=spread?agents=3", f"task.episodes={episodes}")
 
 
 async def _stream(episodes: int, effort: Effort) -> Row:
-    workload = _workload(episodes)
-    trajectory = synthetic_trajectory(workload.spec, episodes, TASK)
+    scene = _scene(episodes)
+    trajectory = synthetic_trajectory(scene.spec, episodes, TASK)
     size = sum(pb.FromActor(chunk=chunk).ByteSize() for chunk in trajectory_chunks(trajectory))
     count = min(2_000, max(4, int(effort.pick(1e5, 1e8, 6e8) / size)))  # the server ends a flood of messages
     ours: list[dict[str, float]] = []
     raws: list[dict[str, float]] = []
-    async with real_server(workload) as (_, _, port), raw_server(_swallow) as raw_port:
+    async with real_server(scene) as (_, _, port), raw_server(_swallow) as raw_port:
         for _ in range(effort.pick(2, 3, 5)):
             ours.append(await _timed("send", port, count))
-            raws.append(await _timed("send-raw", raw_port, count, workload.config.environment.spec, episodes))
+            raws.append(await _timed("send-raw", raw_port, count, scene.config.environment.spec, episodes))
     seconds, limit = (median(each["seconds"] for each in both) / count for both in (ours, raws))
     spent, least = (median(each["processor_seconds"] for each in both) / count for both in (ours, raws))
     return {
@@ -109,8 +109,8 @@ async def _swallow(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
 
 
 def _codec(episodes: int, effort: Effort) -> Row:
-    workload = _workload(episodes)
-    trajectory = synthetic_trajectory(workload.spec, episodes, TASK)
+    scene = _scene(episodes)
+    trajectory = synthetic_trajectory(scene.spec, episodes, TASK)
     encoded = [pb.FromActor(chunk=chunk).SerializeToString() for chunk in trajectory_chunks(trajectory)]
     size = sum(len(data) for data in encoded)
 
@@ -131,6 +131,6 @@ def _codec(episodes: int, effort: Effort) -> Row:
         "decode_microseconds": 1e6 * decoding,
         "memcpy_microseconds": 1e6 * copy,
         "copies": (coding + decoding) / copy,
-        "check_microseconds": 1e6 * seconds_each(lambda: validate(trajectory, workload.spec, episodes), effort),
+        "check_microseconds": 1e6 * seconds_each(lambda: validate(trajectory, scene.spec, episodes), effort),
         "digest_microseconds": 1e6 * seconds_each(lambda: digest(trajectory), effort),
     }

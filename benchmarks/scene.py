@@ -1,4 +1,4 @@
-"""The workload of a benchmark: a resolved configuration, its environment, its policies and the first version."""
+"""All that a benchmark plays and learns with: a resolved configuration, its environment, policies and first version."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ONE_STEP = (
 
 
 @dataclass(frozen=True)
-class Workload:
+class Scene:
     """See the module's head."""
 
     config: Config
@@ -39,7 +39,7 @@ class Workload:
     version: PolicyVersion
 
     @staticmethod
-    def of(settings: dict[str, Any], *assignments: str) -> Workload:
+    def of(settings: dict[str, Any], *assignments: str) -> Scene:
         """From settings as a configuration file holds them, and `key=value` assignments, over `ONE_STEP`."""
         for assignment in ONE_STEP:
             section, _, key = assignment.partition("=")[0].rpartition(".")
@@ -51,7 +51,7 @@ class Workload:
         environment = make(config.environment.spec)
         config = resolve(config, environment.spec)
         policies = divide(environment.spec, config.sharing, config.network)
-        return Workload(config, environment, policies, first_version(config, policies))
+        return Scene(config, environment, policies, first_version(config, policies))
 
     @property
     def spec(self) -> EnvironmentSpec:
