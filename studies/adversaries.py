@@ -21,10 +21,10 @@ from chorus.common.policy.weights import make as make_version
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.task import Purpose, Task
 from chorus.learner.update.training import first_version
+from chorus.studies.crew import Job
 from chorus.studies.interval import Interval, difference, interval
 from chorus.studies.run import Json, train
 from chorus.studies.study import BASE, QUICK, TRIAL_SEEDS, Work, merge
-from chorus.studies.worker_pool import Job
 
 SIDES = {"chasers": "chaser_*", "runners": "runner_*"}
 SHARING: dict[str, Json] = {"groups": {"mode": "groups", "groups": SIDES}, "all": {"mode": "all"}}

@@ -29,8 +29,8 @@ OPENING = """# One policy for a team: the question, and what was measured
 > reward is shaping that helps with the harder team task. Can one network serve them all, to cut training time? How are
 > the rewards combined, and is the loss summed or averaged?
 
-This page is written by the command that runs the studies (`make studies`): every number and every conclusion below is
-computed from the results in this folder. ± is half a 95 % t interval over seeds."""
+This page is written by the command that does the studies (`make studies`): every number and every verdict below is
+computed from the results beside it. ± is half a 95 % t interval over seeds."""
 
 
 @dataclass(frozen=True)

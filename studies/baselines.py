@@ -46,15 +46,14 @@ def findings(results: Json) -> list[str]:
 
 
 STUDY = Study(
-    title="Baselines: none, leave-one-out, a learned value",
-    question="Vanilla REINFORCE weights each action by the whole return that follows. Subtracting a baseline, the "
-    "expected return, does not change the mean of the gradient but reduces its variance. How much does "
-    "that help, and must the baseline be learned?",
-    about="`none` is vanilla REINFORCE. `leave-one-out` subtracts the mean return, at the same time step and "
-    "for the same agent, of the other 15 episodes of the task. `value` learns a baseline, fitted to "
-    "λ-returns with λ = 0.95. The signal-to-noise ratio is that of the whole gradient. For `value` it "
-    "includes the gradient of the value loss, which has little noise, so it compares `none` with "
-    "`leave-one-out`, but not these two with `value`.",
+    title="Baselines: none, the other episodes, a learned value",
+    question="Vanilla REINFORCE credits an action with all that followed. Subtracting what was to be expected anyway "
+    "leaves the gradient's mean and takes variance away. How much does that bring, and must the expectation be "
+    "learned?",
+    about="`none` is vanilla REINFORCE. `leave-one-out` subtracts the mean return, at the same step and for the same "
+    "agent, of the other 15 episodes of the task. `value` learns a baseline, fitted to λ-returns with λ = 0.95. "
+    "Signal to noise is that of the whole gradient, which for `value` is also that of the value's own loss, and of "
+    "little noise: it compares `none` with `leave-one-out`, not these with `value`.",
     measure=measure,
     draw=curves.draw,
     table=table,

@@ -14,8 +14,8 @@ from typing import Any
 
 from chorus.studies import answer, page
 from chorus.studies.answer import STUDIES
+from chorus.studies.crew import Crew, Job
 from chorus.studies.run import Json
-from chorus.studies.worker_pool import Job, WorkerPool
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,12 +38,12 @@ def run(options: argparse.Namespace) -> int:
 def measure(name: str, workers: int, quick: bool = False) -> Json:
     """Do a study with so many workers; returns what is kept of it."""
     began = time.monotonic()
-    with WorkerPool(workers) as pool:
+    with Crew(workers) as crew:
         progress = _Progress(name)
 
         def work(jobs: Sequence[Job]) -> list[Any]:
             progress.begin(len(jobs))
-            return pool.do(jobs, progress.done)
+            return crew.do(jobs, progress.done)
 
         results = STUDIES[name].measure(work, quick)
     return {

@@ -42,7 +42,6 @@ def _method(name: str, results: Json) -> str:
         f"Every arm takes its learning rate from the same grid ({rates}; falling linearly to a tenth), by the mean "
         f"result on {trials} seeds that are not reported. Results are of {len(one.runs)} other seeds: the mean return "
         f"of the last two evaluations, each of fresh episodes by the sampling policy, summed over agents: {returns}, "
-        "whichever reward the arm learns from. Bands and ± are 95 % t intervals over seeds; differences are paired by "
-        "seed. Each run is one process with one thread, and gives the same bits as a learner with any number of "
-        "actors."
+        "whatever the arm learns from. Bands and ± are 95 % t intervals over seeds; differences are paired by seed. "
+        "Each run is one process and one thread, and has the bits that a learner with any number of actors would have."
     )

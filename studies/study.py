@@ -20,11 +20,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from chorus.studies.crew import Job
 from chorus.studies.run import Json
-from chorus.studies.worker_pool import Job
 
 Work = Callable[[Sequence[Job]], list[Any]]
-"""Does jobs and returns their results in order: `WorkerPool.do`, or a wrapper that shows progress."""
+"""Does jobs and returns their results in order: `Crew.do`, or a wrapper that shows progress."""
 
 TRIAL_SEEDS = 1000
 """Trial seeds are counted from here, reported seeds from 0."""

@@ -16,10 +16,10 @@ from chorus.common.policy.sharing import divide
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.task import Purpose, Task
 from chorus.learner.update.training import TaskSums, Training
+from chorus.studies.crew import Job
 from chorus.studies.interval import Interval, interval
 from chorus.studies.run import Json, train
 from chorus.studies.study import BASE, QUICK, Study, Work, merge
-from chorus.studies.worker_pool import Job
 
 Values = NDArray[np.float64]
 

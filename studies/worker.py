@@ -32,7 +32,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             reply = {"result": do(json.loads(line))}
-        except Exception:  # the pool raises it again, in the process that a person sees
+        except Exception:  # the crew raises it again, in the process that a person sees
             reply = {"fault": traceback.format_exc()}
         replies.write(json.dumps(reply) + "\n")
         replies.flush()

@@ -27,7 +27,7 @@ class Job:
     arguments: dict[str, Any]
 
 
-class WorkerPool:
+class Crew:
     """`workers` processes; they are ended when the `with` block is left, however it is left."""
 
     def __init__(self, workers: int) -> None:
@@ -44,9 +44,9 @@ class WorkerPool:
         ]
         for process in self._processes:
             self._idle.put(process)
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="pool")
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="crew")
 
-    def __enter__(self) -> WorkerPool:
+    def __enter__(self) -> Crew:
         return self
 
     def __exit__(
@@ -79,7 +79,7 @@ class WorkerPool:
         except OSError as fault:
             raise StudyFault(f"a worker ended while it was given {job.call}: {fault}") from fault
         finally:
-            self._idle.put(process)  # even a dead one: the next to take it must not wait forever
+            self._idle.put(process)  # even a dead one: whoever takes it next must not wait for ever
         if not line:
             raise StudyFault(f"a worker ended with code {process.wait()} at {job.call} {job.arguments}")
         reply = json.loads(line)
