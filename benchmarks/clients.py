@@ -24,7 +24,7 @@ from typing import Any, cast
 import grpc
 import grpc.aio
 
-from chorus.benchmarks.synthetic import synthetic_trajectory
+from chorus.benchmarks.material import made_trajectory
 from chorus.common.environments import make
 from chorus.common.process.allocator import keep_freed_memory
 from chorus.common.process.fingerprint import chorus_version, fingerprint
@@ -63,7 +63,7 @@ def send(port: int, count: int) -> dict[str, float]:
         config = decode(welcome.config)
         environment = make(config.environment.spec).spec
         outbox.put(hello("sender", environment.package, welcome.config))
-        trajectory = synthetic_trajectory(environment, config.episodes, FIRST)
+        trajectory = made_trajectory(environment, config.episodes, FIRST)
 
         def one() -> None:
             for chunk in trajectory_chunks(trajectory):
@@ -74,7 +74,7 @@ def send(port: int, count: int) -> dict[str, float]:
 
 def send_raw(port: int, count: int, spec: str, episodes: int) -> dict[str, float]:
     """See the module's head."""
-    trajectory = synthetic_trajectory(make(spec).spec, episodes, FIRST)
+    trajectory = made_trajectory(make(spec).spec, episodes, FIRST)
     messages = [pb.FromActor(chunk=chunk).SerializeToString() for chunk in trajectory_chunks(trajectory)]
     outbox: queue.Queue[bytes | None] = queue.Queue()
     with grpc.insecure_channel(f"127.0.0.1:{port}", CLIENT_OPTIONS) as channel:
@@ -162,7 +162,7 @@ async def _player(port: int, number: int, shared: dict[str, Any]) -> int:
         config = decode(welcome.config)
         if not shared:
             environment = make(config.environment.spec).spec
-            shared["one"] = synthetic_trajectory(environment, config.episodes, FIRST)
+            shared["one"] = made_trajectory(environment, config.episodes, FIRST)
             shared["package"] = environment.package
         await call.write(hello(f"player-{number}", shared["package"], welcome.config))
         await call.write(pb.FromActor(progress=pb.Progress(wanted=1)))

@@ -16,12 +16,12 @@ from statistics import quantiles
 
 from chorus.benchmarks.loopback import finish_client, start_client
 from chorus.benchmarks.machine import proportional_set_size
+from chorus.benchmarks.material import made_trajectory
 from chorus.benchmarks.measurement import Effort, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene
 from chorus.benchmarks.simulation import Simulation, Swarm
 from chorus.benchmarks.stages import Stages, measure_stages
-from chorus.benchmarks.synthetic import synthetic_trajectory
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.wire import trajectory_chunks
@@ -177,7 +177,7 @@ async def _serve(count: int, folder: Path, effort: Effort) -> Row:
     finally:
         watching.cancel()
         logging.disable(logging.NOTSET)
-    played = synthetic_trajectory(scene.spec, scene.config.episodes, Task(0, Purpose.TRAINING, 0))
+    played = made_trajectory(scene.spec, scene.config.episodes, Task(0, Purpose.TRAINING, 0))
     training = scene.training()
     limit = 1.0 / seconds_each(lambda: training.sums(played), effort)
     rate = (len(ends) - 1) * tasks / (ends[-1] - ends[0])

@@ -11,10 +11,10 @@ import grpc.aio
 
 from chorus.benchmarks.loopback import client, raw_server, real_server
 from chorus.benchmarks.machine import copy_rate
+from chorus.benchmarks.material import made_trajectory
 from chorus.benchmarks.measurement import Effort, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene
-from chorus.benchmarks.synthetic import synthetic_trajectory
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import digest, validate
 from chorus.common.transport.wire import TrajectoryAssembly, trajectory_chunks
@@ -70,7 +70,7 @@ def _scene(episodes: int) -> Scene:
 
 async def _stream(episodes: int, effort: Effort) -> Row:
     scene = _scene(episodes)
-    trajectory = synthetic_trajectory(scene.spec, episodes, TASK)
+    trajectory = made_trajectory(scene.spec, episodes, TASK)
     size = sum(pb.FromActor(chunk=chunk).ByteSize() for chunk in trajectory_chunks(trajectory))
     count = min(2_000, max(4, int(effort.pick(1e5, 1e8, 6e8) / size)))  # the server ends a flood of messages
     ours: list[dict[str, float]] = []
@@ -110,7 +110,7 @@ async def _swallow(_: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
 
 def _codec(episodes: int, effort: Effort) -> Row:
     scene = _scene(episodes)
-    trajectory = synthetic_trajectory(scene.spec, episodes, TASK)
+    trajectory = made_trajectory(scene.spec, episodes, TASK)
     encoded = [pb.FromActor(chunk=chunk).SerializeToString() for chunk in trajectory_chunks(trajectory)]
     size = sum(len(data) for data in encoded)
 

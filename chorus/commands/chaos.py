@@ -8,7 +8,7 @@ from pathlib import Path
 from chorus.commands.arguments import positive, whole
 from chorus.commands.options import add_settings, read_settings
 
-SUMMARY = "train undisturbed and under faults, and check that the results are equal"
+SUMMARY = "train in peace and under faults, and see that nothing differs"
 EXAMPLES = (("Thirty updates with three faults", "chorus chaos --updates 30 --faults 3 --out runs/chaos"),)
 
 
@@ -17,11 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="empty folder for both runs")
     parser.add_argument("--actors", type=positive, default=3, metavar="N", help="actor processes (%(default)s)")
-    parser.add_argument("--faults", type=positive, default=50, metavar="N", help="number of faults (%(default)s)")
-    parser.add_argument("--chaos-seed", type=whole, default=0, metavar="S", help="seed of the faults (%(default)s)")
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="KIND", help="only this kind of fault; may be repeated"
-    )
+    parser.add_argument("--faults", type=positive, default=50, metavar="N", help="how many (%(default)s)")
+    parser.add_argument("--chaos-seed", type=whole, default=0, metavar="S", help="of the faults (%(default)s)")
+    parser.add_argument("--only", action="append", default=[], metavar="KIND", help="this kind; may be repeated")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -18,10 +18,8 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("--learner", metavar="HOST:PORT", help="also try to reach this learner")
-    parser.add_argument("--env", metavar="SPEC", help="also try to create this environment")
-    parser.add_argument(
-        "--timeout", type=float, default=5.0, metavar="SECONDS", help="give up after so long (%(default)s)"
-    )
+    parser.add_argument("--env", metavar="SPEC", help="also try to make this environment")
+    parser.add_argument("--timeout", type=float, default=5.0, metavar="SECONDS", help="wait no longer (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_credentials(parser, "show to the learner, and ask of it")
 

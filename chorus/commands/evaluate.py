@@ -22,26 +22,28 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("dir", type=Path, metavar="DIR", help="run folder")
-    parser.add_argument("--episodes", type=positive, default=100, metavar="N", help="episodes to play (%(default)s)")
-    parser.add_argument("--seed", type=count, default=0, metavar="S", help="seed of these episodes (%(default)s)")
-    parser.add_argument("--greedy", action="store_true", help="take the most likely action instead of a sample")
+    parser.add_argument("--episodes", type=positive, default=100, metavar="N", help="how many (%(default)s)")
+    parser.add_argument("--seed", type=count, default=0, metavar="S", help="of these episodes (%(default)s)")
+    parser.add_argument("--greedy", action="store_true", help="take the likeliest action instead of a sample")
     parser.add_argument(
         "--untrained",
         metavar="AGENTS",
-        help="glob pattern of agents that play with the initial weights of the run; '*' for all",
+        help="glob pattern of agents that play by the weights that the run began with; '*' for all",
     )
     parser.add_argument(
         "--with",
         dest="rival",
         type=Path,
         metavar="RUN_B",
-        help="cross-play: some agents play with the policy of another run on the same environment",
+        help="cross-play: some agents play by the policy of another run of the same environment",
     )
     parser.add_argument("--agents", default="*", metavar="AGENTS", help="glob pattern of those agents ('*': all)")
-    parser.add_argument("--jobs", type=positive, metavar="N", help="parallel processes (default: one per core)")
-    parser.add_argument("--trajectories", type=Path, metavar="FILE", help="also write the trajectories: .npz, .parquet")
-    parser.add_argument("--gif", type=gif, metavar="FILE.gif", help="also write an animation of one episode")
-    parser.add_argument("--mp4", type=mp4, metavar="FILE.mp4", help="also write it as a video (needs imageio-ffmpeg)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="processes side by side (default: one per core)")
+    parser.add_argument(
+        "--trajectories", type=Path, metavar="FILE", help="also write all that was played: .npz, .parquet"
+    )
+    parser.add_argument("--gif", type=gif, metavar="FILE.gif", help="also film one episode")
+    parser.add_argument("--mp4", type=mp4, metavar="FILE.mp4", help="also film it as a video (needs imageio-ffmpeg)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

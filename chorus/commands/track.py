@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chorus.common.process import arithmetic
 
-SUMMARY = "log a run to TensorBoard, MLflow, or Weights & Biases, from its folder"
+SUMMARY = "tell a run to TensorBoard, MLflow, or Weights & Biases, from its folder"
 EXAMPLES = (("In TensorBoard: `tensorboard --logdir runs` shows it", "chorus track runs/mine --to tensorboard"),)
 
 
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("dir", type=Path, metavar="RUN", help="run folder")
     parser.add_argument("--to", required=True, metavar="TRACKER", help="tensorboard, mlflow or wandb")
-    parser.add_argument("--follow", action="store_true", help="continue while the run does")
+    parser.add_argument("--follow", action="store_true", help="go on while the run does")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -81,10 +81,10 @@ def evaluate(options: argparse.Namespace) -> int:
         if rival is not None:
             print(f"agents {options.agents} by policy version {rival.policy.version} of {options.rival}")
         width = max(len(name) for name in summary)
-        for name, numbers in summary.items():
+        for name, figures in summary.items():
             print(
-                f"  {name:{width}} {numbers['mean']:10.3f} +- {numbers['confidence_95']:.3f}"
-                f"   95 % of episodes: {numbers['low']:.3f} … {numbers['high']:.3f}"
+                f"  {name:{width}} {figures['mean']:10.3f} +- {figures['confidence_95']:.3f}"
+                f"   95 % of episodes: {figures['low']:.3f} … {figures['high']:.3f}"
             )
     for path in (options.gif, options.mp4):
         if path is not None and not film(

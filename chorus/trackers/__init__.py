@@ -1,4 +1,4 @@
-"""Experiment trackers: runs logged to TensorBoard, MLflow, and Weights & Biases, by one small callback each.
+"""Where people already look: runs told to TensorBoard, MLflow, and Weights & Biases, each by one small callback.
 
 Not here: the interface that they implement (`chorus/api/callbacks.py`). Start reading at `tracker.py`.
 """

@@ -17,7 +17,7 @@ LOOK_SECONDS = 1.0
 
 
 def follow(folder: Path, listener: Callback, wait: bool) -> int:
-    """Tell every update in the record, and those to come while a learner is running if `wait`; return how many.
+    """Tell every update in the record, and those to come while a learner is at work if `wait`; return how many.
 
     Raises:
         ChorusError: the folder holds no run.

@@ -14,7 +14,7 @@ PARAMS_AT_ONCE = 100
 
 
 class MLflow(Tracker):
-    """Logs to MLflow; a resumed run continues there too, found by its id (tag `chorus.run`)."""
+    """Tells MLflow; a run that is gone on with goes on there too, found by its id (tag `chorus.run`)."""
 
     def __init__(self, experiment: str = "chorus", tracking_uri: str | None = None) -> None:
         """Track under this experiment; `tracking_uri` None for what MLFLOW_TRACKING_URI says.

@@ -9,7 +9,7 @@ from chorus.trackers.tracker import Tracker, package, settings_of
 
 
 class WeightsAndBiases(Tracker):
-    """Logs to Weights & Biases; a resumed run continues there too, by its id."""
+    """Tells Weights & Biases; a run that is gone on with goes on there too, by its id."""
 
     def __init__(self, project: str = "chorus", **init: Any) -> None:
         """Track under this project; `init` goes on to `wandb.init`.
@@ -23,7 +23,7 @@ class WeightsAndBiases(Tracker):
         self._run: Any = None
 
     def on_start(self, run: Run) -> None:
-        """Begin or continue the run there."""
+        """Begin or go on with the run there."""
         told = {"id": run.id, "name": run.path.name, "resume": "allow", "dir": str(run.path)}
         self._run = self._package.init(project=self._project, config=settings_of(run), **{**told, **self._init})
 

@@ -1,4 +1,4 @@
-"""The trajectory of a rollout task: K whole episodes, time-major, every (episode, agent) slot at every step."""
+"""What a rollout task yields: K whole episodes, time-major, every (episode, agent) slot at every step."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Trajectory:
         task: what was played.
         version: of the policy that acted.
         observations: float32, or uint8 by the environment's `observation_dtype`, `[time, episode, agent, observation]`.
-        actions: int32 or float32 `[time, episode, agent, component]`; continuous ones before they are squashed.
+        actions: int32 or float32 `[time, episode, agent, component]`; continuous ones before the squash.
         log_probabilities: float32 `[time, episode, agent]`, of the action by the policy that acted.
         acted: bool `[time, episode, agent]`, where an agent was present and acted; all else is zero elsewhere.
         individual_rewards: float32 `[time, episode, agent]`.
         team_rewards: float32 `[time, episode]`.
-        terminated: bool `[time, episode, agent]`, where a life ended at this step by the environment's rules.
-        truncated: bool `[time, episode, agent]`, where a life ended at this step by a time limit.
+        terminated: bool `[time, episode, agent]`, where a life ended at this step in the environment's own terms.
+        truncated: bool `[time, episode, agent]`, where a life was cut off after this step.
         lengths: int32 `[episode]`, steps of each episode.
-        final_observations: as `observations`, `[truncation, observation]`, the last observations of truncated lives, in
-            the order of `np.argwhere(truncated)`.
+        final_observations: as `observations`, `[truncation, observation]`, what the truncated saw last, in the order of
+            `np.argwhere(truncated)`.
         action_masks: bool `[time, episode, agent, choice]`, or `[0, 0, 0, 0]` if the environment has none.
     """
 

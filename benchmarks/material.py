@@ -9,7 +9,7 @@ from chorus.common.tasks.task import Task
 from chorus.common.tasks.trajectory import Trajectory
 
 
-def synthetic_trajectory(environment: EnvironmentSpec, episodes: int, task: Task, version: int = 0) -> Trajectory:
+def made_trajectory(environment: EnvironmentSpec, episodes: int, task: Task, version: int = 0) -> Trajectory:
     """A trajectory of the environment's longest episodes; discrete actions, no masks."""
     generator = np.random.default_rng(0)
     slots = (environment.max_steps or 25, episodes, len(environment.agents))
