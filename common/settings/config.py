@@ -98,7 +98,7 @@ class Config(Section, frozen=True):
         if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value" or several):
             raise ValueError(
                 "loss.reduction sequential steps after every agent, so it cannot be combined with lag above 0 (here"
-                f" {self.lag}), loss.baseline value (here {self.loss.baseline}), several passes or minibatches (here"
+                f" {self.lag}), loss.baseline value (here {self.loss.baseline}), or several passes or minibatches (here"
                 f" {self.update.passes} and {self.update.minibatches or 1}); set lag=0, loss.baseline=leave_one_out,"
                 " update.passes=1"
             )
