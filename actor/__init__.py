@@ -1,5 +1,5 @@
-"""One process, one core: a task comes in, a trajectory goes out; nothing that it holds outlives its task.
+"""The actor: one process on one core that receives tasks and returns trajectories, and keeps no state between tasks.
 
-Not here: torch, gradients, decisions about who plays what. Nothing here is imported by the learner.
+Not here: torch, gradients, the assignment of tasks to actors. Nothing here is imported by the learner.
 Start reading at `rollout.py`, then `inference.py`; `client.py` is the shell around them.
 """

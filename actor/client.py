@@ -22,8 +22,8 @@ from chorus.actor.prepared import Prepared
 from chorus.actor.waiting import Waiting
 from chorus.actor.watchdog import Watchdog
 from chorus.common.environments import progress
-from chorus.common.environments.blame import frames
 from chorus.common.environments.permitted import permit
+from chorus.common.environments.user_errors import frames
 from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
 from chorus.common.monitoring.metrics import ActorMetrics
 from chorus.common.monitoring.timeline import span

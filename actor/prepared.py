@@ -14,8 +14,8 @@ from chorus.common.environments.interface import Environment
 from chorus.common.isolation.isolated import Isolated
 from chorus.common.policy.opponents import Opponents
 from chorus.common.policy.sharing import divide
+from chorus.common.process.child_processes import end_descendants
 from chorus.common.process.fingerprint import fingerprint
-from chorus.common.process.offspring import end_descendants
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose
 

@@ -17,9 +17,9 @@ from chorus.common.monitoring import metrics, timeline
 from chorus.common.monitoring.health import Health
 from chorus.common.monitoring.web import Web
 from chorus.common.process import arithmetic, logs, program
+from chorus.common.process.allocator import keep_freed_memory
 from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
-from chorus.common.process.heap import keep_freed_memory
 from chorus.common.transport.credentials import NOTHING, Credentials
 
 log = logging.getLogger("chorus.actor")
@@ -36,7 +36,7 @@ class Settings:
         metrics_host: that it listens at.
         health_port: of a health service in clear text beside the metrics; None for none.
         credentials: what it shows to the learner, and asks of it.
-        allowed: patterns of the environments of one's own that it may import.
+        allowed: patterns of the environments of the user's own that it may import.
         only_audits: take nothing but second runs of what others played.
         parent: end when this is no longer the parent process.
         breadcrumb: an open file in which it notes the task that it is at; None for none.

@@ -10,8 +10,8 @@ from functools import partial
 import numpy as np
 
 from chorus.actor.inference import Inference
+from chorus.actor.recorder import Recorder, Row
 from chorus.actor.sampling import sample, sample_gaussian, squash
-from chorus.actor.tape import Row, Tape
 from chorus.common.environments.interface import (
     ActionArray,
     BoolArray,
@@ -81,30 +81,37 @@ class Player:
             EnvironmentFault: the environment breaks the rules of `chorus.common.environments.interface`.
         """
         spec = self.environment.spec
-        tape, versions = Tape(spec, episodes), {**(past or {}), policy.version: policy}
+        recorder, versions = Recorder(spec, episodes), {**(past or {}), policy.version: policy}
         world, chance = environment_stream(self.seed, task), action_stream(self.seed, task)
         played, size = 0, min(self.instances or episodes, episodes)
         for first in range(0, episodes, size):
-            tape.begin_wave(first, min(size, episodes - first))
+            recorder.begin_wave(first, min(size, episodes - first))
             self._wave(
-                versions, policy.version, task, tape, world, chance, partial(_step_of, on_step, played, tape), on_frame
+                versions,
+                policy.version,
+                task,
+                recorder,
+                world,
+                chance,
+                partial(_step_of, on_step, played, recorder),
+                on_frame,
             )
-            played += tape.steps
-        return tape.trajectory(task, policy.version)
+            played += recorder.steps
+        return recorder.trajectory(task, policy.version)
 
     def _wave(
         self,
         versions: Mapping[int, PolicyVersion],
         own: int,
         task: Task,
-        tape: Tape,
+        recorder: Recorder,
         world: np.random.Generator,
         chance_stream: np.random.Generator,
         on_step: Callable[[], None],
         on_frame: Callable[[], None],
     ) -> None:
-        """Play the tape's present wave of episodes, from reset to the end of the last."""
-        spec, episodes = self.environment.spec, tape.size
+        """Play the recorder's present wave of episodes, from reset to the end of the last."""
+        spec, episodes = self.environment.spec, recorder.size
         acting = self._line_up(versions, own, task, episodes)
         discrete = spec.discrete
         draws = _Draws(chance_stream, spec, episodes)
@@ -116,20 +123,20 @@ class Player:
             on_frame()
             on_step()
             everybody = bool(frame.present.all())
-            row = tape.begin_step(frame, everybody)
-            chance = draws.at(tape.steps)
+            row = recorder.begin_step(frame, everybody)
+            chance = draws.at(recorder.steps)
             born = frame.present & ~alive
             alive |= frame.present
             taken = row.actions if discrete else row.actions.copy()
             for part in acting:
-                part.act(frame, everybody, born, chance, row, taken, self.greedy, task, tape.steps)
+                part.act(frame, everybody, born, chance, row, taken, self.greedy, task, recorder.steps)
             clock = self._spent("inference", clock)
             outcome = self.environment.step(taken)
-            tape.end_step(outcome)
+            recorder.end_step(outcome)
             alive &= ~(outcome.terminated | outcome.truncated | outcome.over[:, None])
             if outcome.over.all():
                 break
-            if spec.max_steps is not None and tape.steps >= spec.max_steps:
+            if spec.max_steps is not None and recorder.steps >= spec.max_steps:
                 raise EnvironmentFault(f"{spec.name}: an episode went beyond max_steps = {spec.max_steps}")
             frame = outcome.frame
         self._spent("environment", clock)
@@ -147,8 +154,8 @@ class Player:
         return now
 
 
-def _step_of(on_step: Callable[[int], None], before: int, tape: Tape) -> None:
-    on_step(before + tape.steps)
+def _step_of(on_step: Callable[[int], None], before: int, recorder: Recorder) -> None:
+    on_step(before + recorder.steps)
 
 
 @dataclass(frozen=True)

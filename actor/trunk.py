@@ -1,4 +1,4 @@
-"""A policy's trunk in NumPy: eyes, encoder, memory. Torch twin: `learner/gradient/trunk.py`."""
+"""A policy's trunk in NumPy: convolutions or attention, encoder, memory. Torch twin: `learner/gradient/trunk.py`."""
 
 from __future__ import annotations
 

@@ -14,8 +14,8 @@ import threading
 from collections.abc import Callable
 from types import TracebackType
 
-from chorus.common.environments.blame import stack as stack_of
-from chorus.common.process.offspring import end_descendants
+from chorus.common.environments.user_errors import stack as stack_of
+from chorus.common.process.child_processes import end_descendants
 
 log = logging.getLogger("chorus.actor")
 

@@ -26,8 +26,8 @@ import grpc.aio
 
 from chorus.benchmarks.material import made_trajectory
 from chorus.common.environments import make
+from chorus.common.process.allocator import keep_freed_memory
 from chorus.common.process.fingerprint import chorus_version, fingerprint
-from chorus.common.process.heap import keep_freed_memory
 from chorus.common.settings.config import decode
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.channel import CLIENT_OPTIONS, PLAY, open_channel

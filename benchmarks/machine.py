@@ -1,4 +1,4 @@
-"""The machine that figures were taken on: its size, and how fast its cores multiply matrices and copy memory."""
+"""The machine of the measurements: its size, and how fast its cores multiply matrices and copy memory."""
 
 from __future__ import annotations
 

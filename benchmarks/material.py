@@ -1,4 +1,4 @@
-"""Trajectories that nobody played: lawful in every respect, made of random numbers, for what only moves them about."""
+"""Synthetic trajectories: valid, made of random numbers, for benchmarks that only move or encode them."""
 
 from __future__ import annotations
 

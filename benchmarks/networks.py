@@ -24,7 +24,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "GRU": ("network.memory=gru",),
     "two LSTMs": ("network.layers=2",),
     "two encoder layers, normalised": ("network.encoder=[64, 64]", "network.layer_norm=true"),
-    "one's own: linear, LSTM cell": ("network.module=chorus.benchmarks.networks:own",),
+    "your own: linear, LSTM cell": ("network.module=chorus.benchmarks.networks:own",),
     "attention among 6 entities": ("network.attention=64", f"environment.spec={ROWS}"),
 }
 GRADIENT_COLUMNS = (
@@ -71,7 +71,7 @@ class _Own(nn.Module):
 
 
 def own(shape: tuple[int, ...], beside: int, outputs: int) -> nn.Module:
-    """The factory of the network of one's own that is measured."""
+    """The factory of the network of the user's own that is measured."""
     return _Own(prod(shape) + beside, outputs)
 
 

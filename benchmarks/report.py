@@ -1,4 +1,4 @@
-"""What a benchmark yields: tables of plain figures, shown as text, Markdown or JSON."""
+"""The output of a benchmark: tables of numbers, shown as text, Markdown or JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Table:
         name: short, unique in its benchmark.
         title: a sentence: what was measured, and against what.
         columns: those that a person sees; rows may hold more, for JSON.
-        rows: the figures.
+        rows: the numbers.
     """
 
     name: str

@@ -38,7 +38,7 @@ SWARM_COLUMNS = (
     Column("utilisation", "learner utilisation", ".2f"),
     Column("limit_utilisation", "by arrival order", ".2f"),
     Column("busy", "actors busy", ".2f"),
-    Column("wasted", "played in vain", ".2%"),
+    Column("wasted", "wasted", ".2%"),
     Column("recovery", "recovery s", ".1f"),
     Column("deaths", "deaths", ",d"),
     Column("operations_per_second", "ledger operations/s needed", ",.0f"),
@@ -66,7 +66,7 @@ CAPACITY_COLUMNS = (
     Column("by_loop", "… by the one loop", ",.0f"),
     Column("by_bandwidth", "… by 10 Gbit/s", ",.0f"),
     Column("by_ledger", "… by the ledger", ",.0f"),
-    Column("first", "gives out first, with 16 workers"),
+    Column("first", "first bottleneck, with 16 workers"),
 )
 WORKERS = 16
 BANDWIDTH = 10e9 / 8
@@ -96,7 +96,7 @@ def measure(effort: Effort) -> list[Table]:
         ),
         Table(
             "capacity",
-            "Actors of one core each that one learner serves, from this run's costs, and what gives out first",
+            "Actors of one core each that one learner serves, from this run's costs, and the first bottleneck",
             CAPACITY_COLUMNS,
             capacity,
         ),

@@ -1,8 +1,8 @@
 """The real ledger among simulated actors: a seeded discrete-event simulation of a whole run, without a network.
 
 Actors differ in speed, vary from task to task, die, hang and join; the learner has gradient workers and takes a step
-when its batch is whole. What decides (who plays what, when a late task is given again) is `learner/tasks/ledger.py`
-itself; around it stands, event for event, what the coordinator and the client do.
+when its batch is complete. All decisions (the assignment of tasks, when a late task is assigned again) are those of
+`learner/tasks/ledger.py` itself; around it the simulation does, event for event, what coordinator and client do.
 """
 
 from __future__ import annotations

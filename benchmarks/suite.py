@@ -16,7 +16,7 @@ from chorus.benchmarks.machine import describe
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.report import Row, Table
 from chorus.common.errors import ChorusError
-from chorus.common.process.heap import keep_freed_memory
+from chorus.common.process.allocator import keep_freed_memory
 
 NAMES = ("learner", "actor", "wire", "broadcast", "ledger", "train", "scale")
 Results = dict[str, list[Table]]

@@ -1,4 +1,4 @@
-"""Chorus: trains a team of agents with one shared recurrent policy, on as many machines as there are.
+"""Chorus trains a team of agents with one shared recurrent policy, on any number of machines.
 
 The rooms `actor`, `common`, `learner`, `protos`, `studies` and `benchmarks` stand at the top of the repository and are
 parts of this package by links. Beside them: `api` (what Python code calls), `commands` (what a person types) and what

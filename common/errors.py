@@ -34,7 +34,7 @@ class RunFolderError(ChorusError):
 
 
 class ConnectionFault(ChorusError):
-    """An address is none, cannot be listened at, or nobody answers there."""
+    """An address is malformed, cannot be listened at, or nobody answers there."""
 
     code = 6
 

@@ -1,5 +1,5 @@
-"""The centre: who plays which task, the gradient, the training loop, checkpoints, and the gRPC server around them.
+"""The learner: the assignment of tasks, the gradient, the training loop, checkpoints, and the gRPC server.
 
-Not here: playing (that is `actor`, never imported from here) and everything a person looks at (`chorus`).
+Not here: playing (`actor`, never imported from here), commands and the Python API (`chorus`).
 Start reading at `tasks/ledger.py` and `gradient/reinforce.py`, the pure core; `coordinator.py` ties them together.
 """

@@ -1,6 +1,6 @@
 """The run itself: opens batches, takes trajectories, has gradients computed, makes versions, writes the record.
 
-It ties the ledger (who plays what) to the training state (what is learned) on one asyncio loop. The loop never
+It connects the ledger (the assignment of tasks) with the training state on one asyncio loop. The loop never
 computes: checking a trajectory, gradients, optimiser steps and files are work for threads. Which thread, which actor
 and which order change nothing, since a batch is what its tasks are named, and sums are taken in the order of names.
 """
@@ -31,8 +31,8 @@ from chorus.learner.storage import record
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
 from chorus.learner.tasks.audit import Audits, Decision, Run, audit_of
-from chorus.learner.tasks.casualties import Casualties
 from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
+from chorus.learner.tasks.failures import Failures
 from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
 from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
 from chorus.learner.update.report import UpdateReport
@@ -47,7 +47,7 @@ REASONS_KEPT = 8
 
 @dataclass(frozen=True)
 class Progress:
-    """How the run stands after an update, for whoever watches."""
+    """The state of the run after an update."""
 
     report: UpdateReport
     row: dict[str, Any]
@@ -93,7 +93,7 @@ class Coordinator:
         self._players: dict[Task, tuple[str, str]] = {}
         self._early: list[Run] = []
         self._applied = training.update - 1
-        self.casualties = Casualties(
+        self.failures = Failures(
             self.ledger, config.seed, lambda task: self._replay(task.update, task.index), self._stop_for
         )
         self._changed = asyncio.Event()
@@ -120,7 +120,7 @@ class Coordinator:
     def leave(self, name: str) -> None:
         """An actor is gone; its tasks go to others."""
         requeued = len(self.ledger.actors[name].leases)
-        self.casualties.left(name)
+        self.failures.left(name)
         self.ledger.leave(name)
         self._dispatcher.remove(name)
         self.metrics.tasks.labels("requeued").inc(requeued)
@@ -150,12 +150,12 @@ class Coordinator:
         """
         task = self.leased(name, task)
         self.metrics.tasks.labels("failed").inc()
-        self.casualties.failed(name, task, error, traceback)
+        self.failures.failed(name, task, error, traceback)
         self._dispatcher.give_out()
 
     async def fell(self, name: str, task: Task | None, how: str) -> bool:
-        """An actor that was started here ended of itself; see `Casualties.fell`."""
-        played = await self.casualties.fell(name, task, how)
+        """An actor that was started here ended of itself; see `Failures.fell`."""
+        played = await self.failures.fell(name, task, how)
         self._dispatcher.give_out()
         return played
 
@@ -163,7 +163,7 @@ class Coordinator:
         return f"chorus replay {self._folder.path} --update {update} --task {index}"
 
     def mark_irreproducible(self, reason: str) -> None:
-        """Something makes this run impossible to reproduce: say so wherever the run is told of."""
+        """Something makes this run impossible to reproduce: record it wherever the run is reported."""
         if reason not in self.irreproducible and len(self.irreproducible) < REASONS_KEPT:
             log.warning("the run is not reproducible", extra={"why": reason})
             self._folder.mark_irreproducible(reason)
@@ -274,7 +274,7 @@ class Coordinator:
     # -- the loop
 
     def stop(self) -> None:
-        """End after the step at work, with a checkpoint."""
+        """End after the present update, with a checkpoint."""
         self._stop.set()
         self._changed.set()
 
@@ -371,7 +371,7 @@ class Coordinator:
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
         self.ledger.close([*tasks, *self.audits.close(update)])
-        self.casualties.close(update)
+        self.failures.close(update)
         opening = update + 1 + self.config.lag
         if opening < self.config.updates:
             self.ledger.open(self._tasks(opening))

@@ -26,8 +26,8 @@ from chorus.common.policy.sharing import PolicySpec, divide
 from chorus.common.policy.size import refuse_too_large
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
 from chorus.common.process import logs
+from chorus.common.process.allocator import keep_freed_memory
 from chorus.common.process.fingerprint import chorus_version, fingerprint
-from chorus.common.process.heap import keep_freed_memory
 from chorus.common.process.memory import memory
 from chorus.common.settings.config import Config, resolve
 from chorus.common.tasks.task import Task
@@ -62,7 +62,7 @@ class Serving:
     """Where a browser of this machine finds the run's page; empty if there is none."""
     resumed_at: int
     stop: Callable[[], None]
-    """End after the step at work, with a checkpoint; call it from the learner's own loop."""
+    """End after the present update, with a checkpoint; call it from the learner's own loop."""
     status: Callable[[], pb.StatusReply]
     begun: Callable[[], bool]
     """Whether this learner has made an update."""

@@ -26,9 +26,9 @@ STUDIES: dict[str, Study] = {
 OPENING = """# One policy for a team: the question, and what was measured
 
 > A team learns by vanilla policy gradient (REINFORCE), with one network for each agent. The agents are of one class,
-> see alike contexts, have LSTMs whose memory is each agent's own, and are paid for what each does and for what the team
-> achieves; the individual part is shaping that helps with the harder team part. Can one network serve them all, to cut
-> training time? How are the rewards combined, and is the loss summed or averaged?
+> have similar observations and an LSTM state each, and get an individual reward and a team reward; the individual
+> reward is shaping that helps with the harder team task. Can one network serve them all, to cut training time? How are
+> the rewards combined, and is the loss summed or averaged?
 
 This page is written by the command that does the studies (`make studies`): every number and every verdict below is
 computed from the results beside it. ± is half a 95 % t interval over seeds. A difference is called one only if it
@@ -62,42 +62,44 @@ def _of(study: str, *starts: str) -> Callable[[Json], list[str]]:
 ANSWERS = (
     Answer(
         "Can one network serve them all, and does that save time?",
-        "Agents that share a network still behave differently, because what they see and what their LSTMs hold "
-        "differ; an agent id in the observation lets them specialise beyond that. One network learns from "
-        "everybody's experience, and a forward pass over all agents' rows costs less than a pass for each.",
+        "Agents that share a network (parameter sharing) still behave differently, because their observations"
+        " and LSTM states differ; an agent id in the observation lets them specialise further. One network "
+        "learns from the experience of all agents, and one forward pass over all agents' rows costs less than"
+        " a pass for each.",
         "sharing",
         _of("sharing", *(f"*{name}*" for name in sharing.TEAMS.values())),
     ),
     Answer(
         "Where is one network wrong?",
-        "Where agents want opposite things, or see and do different ones. `sharing: groups` then gives each group a "
-        "policy (agents whose spaces differ are refused by `sharing: all` anyway).",
+        "Where agents have opposite goals, or different observations and actions. `sharing: groups` then "
+        "gives each group a policy (`sharing: all` refuses agents whose spaces differ anyway).",
         "sharing",
         _of("sharing", "*Adversaries*"),
     ),
     Answer(
         "How are the rewards combined?",
-        "`w_individual · r_i + w_team · r_team`, mixed in the learner; each weight may follow a schedule. The "
-        "individual part credits an agent with what it did itself; the team part is the goal, but every agent's "
-        "action is one of many causes. Shaping that is kept for ever also keeps what it biases; shaping that fades "
-        "does not.",
+        "`w_individual · r_i + w_team · r_team`, mixed in the learner; each weight may follow a schedule. The"
+        " individual reward credits an agent with its own actions. The team reward is the goal, but every "
+        "agent's action is only one of many causes of it. Shaping that stays also keeps its bias; shaping "
+        "that fades out does not.",
         "rewards",
         _of("rewards"),
     ),
     Answer(
         "Is the loss summed or averaged?",
-        "One loss over all agents, one backward pass, one step. The gradient of the shared network is the sum of the "
-        "gradients that the agents would have given private copies; averaging only rescales it, so the two differ by "
-        "a factor of the learning rate. Averaging keeps that rate meaningful when the batch or the team changes. A "
-        "step for one agent after another is neither: from the second agent on, the data comes from a policy that "
-        "has changed.",
+        "One loss over all agents, one backward pass, one step. The gradient of the shared network is the sum"
+        " of the gradients of private copies; averaging only rescales it, so sum and mean differ by a factor "
+        "in the learning rate. Averaging keeps that rate valid when the size of the batch or of the team "
+        "changes. A step for one agent after another is neither: from the second agent on, the data comes "
+        "from a policy that has changed.",
         "reduction",
         _of("reduction", "On one batch", "*SGD*", "*Adam*", f"*{reduction.ADAM}*", f"*{reduction.SGD}*"),
     ),
     Answer(
         "How much does averaging over agents help?",
-        "The variance of the mean of N alike gradients with correlation ρ is (1 + (N - 1) ρ) / N of one's: 1/N when "
-        "they are uncorrelated, no less than ρ however many there are.",
+        "The variance of the mean of N equally distributed gradients with correlation ρ is (1 + (N - 1) ρ) / "
+        "N of the variance of one: 1/N if they are uncorrelated, and never less than ρ, however many there "
+        "are.",
         "variance",
         _of(
             "variance",
@@ -110,9 +112,9 @@ ANSWERS = (
     ),
     Answer(
         "Should there be a baseline?",
-        "Subtracting from a return what other episodes brought at the same step leaves the gradient's mean and takes "
-        "variance away; it must not come from the agents of the same episode, whose returns depend on this one's "
-        "actions.",
+        "Subtracting from a return the mean return of other episodes at the same time step does not change "
+        "the mean of the gradient and reduces its variance. The baseline must not come from the agents of the"
+        " same episode, whose returns depend on this agent's actions.",
         "baselines",
         _of("baselines"),
     ),
@@ -125,14 +127,15 @@ ANSWERS = (
     ),
     Answer(
         "Is the LSTM needed?",
-        "Where what matters now was seen only earlier.",
+        "It is, where the right action depends on earlier observations.",
         "memory",
         _of("memory"),
     ),
     Answer(
         "May actors run ahead of the learner?",
-        "With a lag, batches come from a policy some updates old; the clipped importance ratio weighs each action by "
-        "how much likelier or less likely it has become, which corrects the action but not the states visited.",
+        "With a policy lag, batches come from a policy version some updates old. The clipped importance ratio"
+        " weights each action by how much likelier or less likely it has become. This corrects for the "
+        "action, but not for the states visited.",
         "lag",
         _of("lag"),
     ),

@@ -1,4 +1,4 @@
-"""The configs that come along, trained and measured by the commands that people type: what such studies share."""
+"""Trains and measures the included configurations with the ordinary commands: what such studies share."""
 
 from __future__ import annotations
 

@@ -78,8 +78,8 @@ def measure(folder: Path, side: Side) -> dict[str, Any]:
     def evaluate(untrained: str, key: str) -> dict[str, float]:
         words = ["--untrained", untrained] if untrained else []
         told = json.loads(chorus("evaluate", str(folder), "--episodes", str(EPISODES), "--json", *words))
-        figures: dict[str, float] = told[key]
-        return figures
+        numbers: dict[str, float] = told[key]
+        return numbers
 
     key = f"mixed_return of {side.policy or side.agent}" if side.policy or side.agent else "mixed_return"
     before = evaluate("*", f"{key} untrained" if side.policy else key)
@@ -111,9 +111,9 @@ def write_table(out: Path) -> None:
     PAGE.write_text("\n".join([f"{head}{BEGIN}", *lines, END + rest.partition(END)[2]]))
 
 
-def told(figures: dict[str, float]) -> str:
+def told(numbers: dict[str, float]) -> str:
     """Mean and interval."""
-    return f"{figures['mean']:.2f} ± {figures['confidence_95']:.2f}"
+    return f"{numbers['mean']:.2f} ± {numbers['confidence_95']:.2f}"
 
 
 if __name__ == "__main__":

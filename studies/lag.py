@@ -40,14 +40,14 @@ def findings(results: Json, comparisons: Comparisons) -> list[str]:
 
 
 STUDY = Study(
-    title="Lag: learning from the episodes of an older policy",
-    question="With a lag, actors play the next batches while the learner still computes, so nobody waits, but "
-    "batches come from policies that are 1, 2 or 4 updates old. What does that cost per step, and does the clipped "
-    "importance ratio help?",
-    about="`lag L` learns update u from episodes of version max(0, u - L), each action weighted by min(ρ, 1), ρ = "
-    "π_u / π_(u - L) of that action (Espeholt et al. 2018); `no ratio` leaves the weight out (`loss.importance_clip: "
-    "null`). The ratio corrects the action alone, not the states that were visited. What a lag gains in time is no "
-    "part of this study: all runs are played by one process.",
+    title="Lag: learning from episodes of an older policy version",
+    question="With a policy lag, actors play the next batches while the learner still computes, so nobody waits, "
+    "but the batches come from policy versions that are 1, 2 or 4 updates old. What does that cost per "
+    "environment step, and does the clipped importance ratio help?",
+    about="With `lag L`, update u learns from episodes of version max(0, u - L), and each action is weighted by"
+    " min(ρ, 1), ρ = π_u / π_(u - L) of that action (Espeholt et al. 2018). `no ratio` omits the weight "
+    "(`loss.importance_clip: null`). The ratio corrects for the action alone, not for the states visited."
+    " The time that a lag saves is not measured here: all runs are played by one process.",
     measure=measure,
     draw=curves.draw,
     table=table,

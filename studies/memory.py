@@ -33,11 +33,11 @@ def findings(results: Json, comparisons: Comparisons) -> list[str]:
 
 STUDY = Study(
     title="Memory: an LSTM, or none",
-    question="Each agent has an LSTM whose state is its own. When does that pay?",
-    about="`spread` with two agents and 20 steps, each agent paying its distance from the nearest landmark. In one "
-    f"panel the landmarks are seen in the first {SEEN} steps of an episode and are zeros from then on, so that a "
-    "policy must remember where they were; in the other they are always seen. `no memory` has a linear layer and a "
-    "rectifier of the same width in the LSTM's place.",
+    question="Each agent has an LSTM with a state of its own. When is it needed?",
+    about="`spread` with two agents and 20 steps; the reward of each agent is minus its distance from the "
+    f"nearest landmark. In one panel the landmarks are visible in the first {SEEN} steps of an episode and"
+    " are zeros from then on, so a policy must remember where they were; in the other they are always "
+    "visible. `no memory` has a linear layer with a ReLU of the same width in place of the LSTM.",
     measure=measure,
     draw=curves.draw,
     table=curves.table,

@@ -17,7 +17,7 @@ def write(name: str, study: Study, results: Json, out: Path) -> Path:
     found = "\n".join(f"- {sentence}" for sentence in study.told(results))
     path.write_text(
         f"# {study.title}\n\n{_stamp(name, results)}\n\n{study.question}\n\n![{study.title}]({name}.png)\n\n"
-        f"{study.table(results)}\n\n## What it says\n\n{found}\n\n## How it was measured\n\n{study.about}\n\n"
+        f"{study.table(results)}\n\n## Results\n\n{found}\n\n## How it was measured\n\n{study.about}\n\n"
         f"{_method(name, results)}\n"
     )
     return path
@@ -25,7 +25,7 @@ def write(name: str, study: Study, results: Json, out: Path) -> Path:
 
 def _stamp(name: str, results: Json) -> str:
     command = f"chorus study {name}" + (" --quick" if results["quick"] else "")
-    warning = " **A quick run: it shows that the study works, and nothing else.**" if results["quick"] else ""
+    warning = " **A quick run: it tests the study, its numbers mean nothing.**" if results["quick"] else ""
     minutes = results["wall_seconds"] / 60.0
     return f"`{command}`, {results['date']}, {results['cores']} cores, {minutes:.1f} minutes.{warning}"
 
@@ -39,7 +39,7 @@ def _method(name: str, results: Json) -> str:
     weights = sorted({arm.weights for arm in curves.arms(results)}, reverse=True)
     returns = " or ".join(f"{own:g} · individual + {team:g} · team" for own, team in weights)
     return (
-        f"Every arm takes its learning rate from the same grid ({rates}; falling in a line to a tenth), by the mean "
+        f"Every arm takes its learning rate from the same grid ({rates}; falling linearly to a tenth), by the mean "
         f"result on {trials} seeds that are not reported. Results are of {len(one.runs)} other seeds: the mean return "
         f"of the last two evaluations, each of fresh episodes by the sampling policy, summed over agents: {returns}, "
         "whatever the arm learns from. Bands and ± are 95 % t intervals over seeds. Differences are paired by seed, "

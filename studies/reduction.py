@@ -123,13 +123,15 @@ def _gaps(mean: curves.Arm, total: curves.Arm) -> str:
 
 
 STUDY = Study(
-    title="Reduction: mean, a mean for each life, sum, or agent after agent",
-    question="One loss over all agents: is it summed or averaged? And why not step for one agent after the other?",
-    about="`spread` with three agents whose batteries last from 5 to 25 steps, so that lives are of unequal length; "
-    "each agent pays its distance from the nearest landmark. `mean` divides the batch's loss by its agent-steps; "
-    "`agent_mean` makes every life count alike, which is another objective; `sum` divides by nothing; `sequential` "
-    "takes a step for each agent in turn, so that all but the first learn from episodes of a policy that has changed "
-    "since. The grid of rates goes from 0.001 to 30 in ten steps, wide enough for each.",
+    title="Reduction: mean, a mean per life, sum, or one agent after another",
+    question="One loss over all agents: is it summed or averaged? And why not take a step for one agent after the "
+    "other?",
+    about="`spread` with three agents whose batteries last from 5 to 25 steps, so lives are of unequal length; "
+    "the reward of each agent is minus its distance from the nearest landmark. `mean` divides the loss of"
+    " the batch by its agent-steps. `agent_mean` gives every life the same weight, which is a different "
+    "objective. `sum` does not divide. `sequential` takes a step for each agent in turn, so all but the "
+    "first learn from episodes of a policy that has changed since. The grid of learning rates goes from "
+    "0.001 to 30 in ten steps, wide enough for each.",
     measure=measure,
     draw=draw,
     table=table,

@@ -43,13 +43,14 @@ def findings(results: Json, comparisons: Comparisons) -> list[str]:
 
 STUDY = Study(
     title="Rewards: the agent's own, the team's, or both",
-    question="Agents are paid for what each does and for what the team achieves. Learn from which?",
-    about="Two worlds. In `spread` (3 agents) the team reward is dense (minus the distance of every landmark from "
-    "its nearest agent) and the individual one is a goal of its own (-1 a collision); the return that arms are "
-    "compared by is half of each. In `sparse` (2 agents) the team is paid 1 a step while every landmark is covered, "
-    "which is hard to find, and agents pay their distance from their nearest landmark, which is shaping only: it "
-    "would have both crowd one landmark. There arms are compared by the team's return alone. `fades` takes the "
-    "weight of the individual part to 0 in the first half of the run.",
+    question="Agents get a reward for what each does and one for what the team achieves. Which should they learn from?",
+    about="Two environments. In `spread` (3 agents) the team reward is dense (minus the distance of every "
+    "landmark from its nearest agent) and the individual reward is a goal of its own (-1 per collision); "
+    "the arms are compared by a return that is half of each. In `sparse` (2 agents) the team gets 1 per "
+    "step while every landmark is covered, which is hard to find, and the individual reward is minus the "
+    "distance from the agent's nearest landmark. That is shaping only: by itself it would let both agents"
+    " go to the same landmark. There the arms are compared by the team's return alone. `fades` takes the "
+    "weight of the individual reward to 0 in the first half of the run.",
     measure=measure,
     draw=curves.draw,
     table=curves.table,

@@ -65,13 +65,15 @@ def findings(results: Json, comparisons: Comparisons) -> list[str]:
 
 
 STUDY = Study(
-    title="Sharing: one policy for all, or one for each",
-    question="Agents are alike. Can one network serve them all, and does that cut training time?",
-    about="`spread` with 3 and with 8 agents. `with agent ids` appends a one-hot id to the observation. Time is the "
-    "processor time of the one process that plays and learns, evaluations left out. Where agents want opposite "
-    "things one policy is wrong: the last table has `tag`, with one chaser and two runners whose observations and "
-    "actions are of the same form. There, policies are judged against untrained ones and against one another: "
-    "`sharing: groups` gives the chaser and the runners a policy each, `sharing: all` one to all three.",
+    title="Sharing: one policy for all agents, or one for each",
+    question="The agents are alike. Can one network serve them all (parameter sharing), and does that cut training"
+    " time?",
+    about="`spread` with 3 and with 8 agents. `with agent ids` appends a one-hot agent id to the observation. "
+    "Time is the processor time of the one process that plays and learns, without evaluations. Where "
+    "agents have opposite goals one policy is wrong: the last table has `tag`, with one chaser and two "
+    "runners whose observations and actions have the same form. There, policies play against untrained "
+    "ones and against one another: `sharing: groups` gives the chaser and the runners a policy each, "
+    "`sharing: all` gives one policy to all three.",
     measure=measure,
     draw=draw,
     table=table,

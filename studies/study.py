@@ -25,7 +25,7 @@ from chorus.studies.crew import Job
 from chorus.studies.run import Json
 
 Work = Callable[[Sequence[Job]], list[Any]]
-"""Does jobs and returns their results in order: `Crew.do`, or whoever watches it."""
+"""Does jobs and returns their results in order: `Crew.do`, or a wrapper that shows progress."""
 
 TRIAL_SEEDS = 1000
 """Trial seeds are counted from here, reported seeds from 0."""
@@ -176,7 +176,7 @@ class Study:
         about: how it is measured, what is peculiar to it.
         measure: does it all, quickly or properly; returns plain JSON values.
         draw: the picture of what was measured.
-        table: the figures, as Markdown.
+        table: the numbers, as Markdown.
         findings: what they say, as sentences whose numbers and verdicts are computed from them.
     """
 

@@ -262,16 +262,17 @@ def findings(results: Json, comparisons: Comparisons) -> list[str]:
 
 STUDY = Study(
     title="Variance: how much averaging over agents helps",
-    question="Against one agent's gradient, the variance of the mean gradient of N agents falls by up to N. How far "
-    "does it really fall, and what decides?",
+    question="Compared with one agent's gradient, the variance of the mean gradient of N agents falls by up to N. "
+    "How far does it fall in practice, and what determines it?",
     about="One policy for eight agents, trained for 30 updates with mixed rewards and then held fixed, in two "
-    "worlds. In `spread` an agent's luck is mostly its own. In `weather` agents are paid for going where a wind "
-    "blows that nobody sees and that is the same for all of them in an episode: luck in common, of which more agents "
-    "bring no more, only more episodes do. The policy plays 200 tasks of 8 episodes; for each task the gradient of "
-    "each agent alone is taken. The variance of a gradient is the trace of its covariance over tasks. It is "
-    "measured, for m agents, on one half of the tasks (mean over choices of m agents), and set beside 1/m and (1 + "
-    "(m - 1) · correlation) / m with the correlation measured on the other half. Seeds differ in the policy and in "
-    "the episodes.",
+    "environments. In `spread` the randomness of an agent's reward is mostly its own. In `weather` agents"
+    " are rewarded for moving with a wind that nobody observes and that is the same for all of them in an"
+    " episode: the randomness is shared, and is reduced by more episodes only, not by more agents. The "
+    "policy plays 200 tasks of 8 episodes; for each task the gradient of each agent alone is taken. The "
+    "variance of a gradient is the trace of its covariance over tasks. It is measured, for m agents, on "
+    "one half of the tasks (mean over choices of m agents), and compared with 1/m and with (1 + (m - 1) ·"
+    " correlation) / m, with the correlation measured on the other half. Seeds differ in the policy and "
+    "in the episodes.",
     measure=measure,
     draw=draw,
     table=table,

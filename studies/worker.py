@@ -12,7 +12,7 @@ import traceback
 from typing import Any
 
 from chorus.common.process import arithmetic
-from chorus.common.process.heap import keep_freed_memory
+from chorus.common.process.allocator import keep_freed_memory
 
 
 def do(job: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""The worlds that studies need beside `spread`: its agents and landmarks, with something withheld, ended or paid for.
+"""Environments of the studies: `spread` with observations hidden, agents that end early, or other rewards.
 
 Each is a factory for `environment.spec`, such as `chorus.studies.worlds:blind?agents=2`.
 
@@ -23,7 +23,7 @@ PACKAGE = "chorus-studies 1"  # to be counted up whenever the numbers that an ep
 COVERED = 0.3
 """A landmark is covered when an agent is nearer than this."""
 ARENA = 1.0
-"""`tag` is played in the square from -ARENA to ARENA; whoever leaves it pays."""
+"""`tag` is played in the square from -ARENA to ARENA; an agent that leaves it gets a penalty."""
 
 
 class _Variant:

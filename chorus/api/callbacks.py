@@ -1,4 +1,4 @@
-"""Who is told how training goes: the interface that experiment trackers and users' own functions implement."""
+"""Callbacks of training: the interface that experiment trackers and users' own functions implement."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """How a run stands after an update.
+    """The state of a run after an update.
 
     Attributes:
         run: the run; its folder holds the configuration and the metrics of every update so far.
@@ -34,7 +34,7 @@ class Progress:
 
 
 class Callback:
-    """Told when training starts, after every update, and when it ends. Override what is of interest.
+    """Called when training starts, after every update, and when it ends. Override the methods that you need.
 
     The methods are called in the process that called `chorus.train`, in the thread that called it, in the order of the
     list. Training goes on in its own process meanwhile. An exception that one of them raises stops the training, with a
@@ -45,10 +45,10 @@ class Callback:
         """The learner listens; `run.config` holds the resolved settings."""
 
     def on_update(self, progress: Progress) -> None:
-        """An update is done. Every update of the run is told, once, in order."""
+        """An update is done. Called once for every update of the run, in order."""
 
     def on_end(self, run: Run) -> None:
-        """Training has ended: complete (`run.complete`), stopped, or by a fault. Called if `on_start` was."""
+        """Training has ended: complete (`run.complete`), stopped, or with an error. Called if `on_start` was."""
 
 
 Listener = Callback | Callable[[Progress], object]

@@ -1,4 +1,4 @@
-"""Names for environments of one's own, for `chorus.train(env="name?key=value")`.
+"""Names for environments of the user's own, for `chorus.train(env="name?key=value")`.
 
 A learner and its actors are processes of their own, on other machines too: what they are told is not the function but
 where it is to be found, `module:function`. So the factory has to lie in a module that they can import.
@@ -22,7 +22,7 @@ _registered: dict[str, str] = {}
 
 
 def register_env(name: str, factory: Callable[..., Any] | str) -> str:
-    """Give an environment of one's own a name, in this process.
+    """Give an environment of the user's own a name, in this process.
 
     Args:
         name: letters, digits, `_` and `-`; from then on `chorus.train(env="name?key=value")` calls

@@ -40,11 +40,11 @@ class Evaluation:
     Attributes:
         episodes: how many were played.
         seed: of these episodes.
-        greedy: whether by the likeliest actions.
+        greedy: whether with the most likely actions.
         policy_version: the update that made the weights.
-        measures: by name; returns are summed over agents. `mixed_return` is what is learned from, `individual_return`
-            and `team_return` its parts, `episode_length` in steps; with several policies also `mixed_return of NAME`
-            of each policy and each agent.
+        measures: by name; returns are summed over agents. `mixed_return` is the return that is trained on,
+            `individual_return` and `team_return` are its two parts, `episode_length` is in steps; with several policies
+            also `mixed_return of NAME` of each policy and each agent.
     """
 
     episodes: int
@@ -73,8 +73,8 @@ def evaluate(
         run: the run folder.
         episodes: how many, at least 1.
         seed: of these episodes.
-        greedy: take the likeliest action instead of a sample.
-        untrained: glob pattern of agents that play by the weights that the run began with; None for nobody.
+        greedy: take the most likely action instead of a sample.
+        untrained: glob pattern of agents that play with the initial weights of the run; None for no agent.
 
     Raises:
         ChorusError: the folder holds no run or no weights, or the environment cannot be made.
@@ -85,5 +85,5 @@ def evaluate(
     if untrained is not None:
         arguments.append(f"--untrained={untrained}")
     told = json.loads(answer("evaluate", folder(run), *arguments, "--json"))
-    measures = {name: Measure(**figures) for name, figures in told.items() if isinstance(figures, dict)}
+    measures = {name: Measure(**numbers) for name, numbers in told.items() if isinstance(numbers, dict)}
     return Evaluation(told["episodes"], told["seed"], told["greedy"], told["policy_version"], measures)

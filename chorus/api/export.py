@@ -1,4 +1,4 @@
-"""A policy taken home in one file, to act without Chorus."""
+"""Exports a policy as one file that acts without Chorus."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def export(
 ) -> Path:
     """Write one policy of a run as a file that acts without Chorus.
 
-    The memory is passed in and out, zeros at the start of an agent's life: `observation` float32 `[rows, observation]`
-    (flattened; uint8 where it is bytes), `hidden` and `cell` float32 `[rows, unit]` if the policy has an LSTM (a GRU
-    has `hidden` alone, further layers `hidden1` and so on, a network of one's own `state`), and `agent` int64 `[rows]`,
-    the place among its agents, if it sees agent ids. Out come `logits` `[rows, choice]`, components one after the
-    other, or for continuous actions `mean` `[rows, component]` and `log_std` `[component]`, before the squash into the
-    bounds; and `next_hidden`, `next_cell`. The file's own metadata names them all with their shapes, and says how an
-    action is made of them.
+    The recurrent state is passed in and out, zeros at the start of an agent's life. The inputs are `observation`
+    float32 `[rows, observation]` (flattened; uint8 where it is bytes); `hidden` and `cell` float32 `[rows, unit]` if
+    the policy has an LSTM (a GRU has `hidden` alone, further layers `hidden1` and so on, a network of your own
+    `state`); and `agent` int64 `[rows]`, the index among its agents, if it sees agent ids. The outputs are `logits`
+    `[rows, choice]`, components one after the other, or for continuous actions `mean` `[rows, component]` and `log_std`
+    `[component]`, before they are squashed into the bounds; and `next_hidden`, `next_cell`. The file's metadata lists
+    names and shapes, and how to compute an action from the outputs.
 
     Args:
         run: the run folder; its newest weights are taken.
         format: `onnx`, `torchscript` or `safetensors`.
-        policy: which, where the run has several.
+        policy: its name, if the run has several.
         out: the file; None for `RUN/export/POLICY.onnx` (`.pt`, `.safetensors`).
 
     Returns:
@@ -49,7 +49,7 @@ def export(
     Raises:
         ConfigError: there is no such format or policy.
         RunFolderError: the folder holds no run, or no weights yet.
-        ChorusError: a package is missing, or the network is one's own and the format TorchScript.
+        ChorusError: a package is missing, or the network is the user's own and the format TorchScript.
     """
     if format not in FORMATS:
         raise ConfigError(f"export: format is {format!r}; give one of {', '.join(FORMATS)}")

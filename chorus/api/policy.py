@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from chorus.api.team import Team
 
 State = dict[str, FloatArray]
-"""The memory of every agent by name: `hidden` and `cell` of an LSTM, each float32 `[agent, unit]` for one team or
-`[team, agent, unit]` for many. A GRU has `hidden` alone, further layers have `hidden1` and so on, a network
-of one's own has `state`; a policy without memory has nothing."""
+"""The recurrent state of every agent by name: `hidden` and `cell` of an LSTM, each float32 `[agent, unit]` for one team
+or `[team, agent, unit]` for many. A GRU has `hidden` alone, further layers have `hidden1` and so on, a network of your
+own has `state`; a policy without memory has nothing."""
 
 
 def load(run: str | os.PathLike[str], *, seed: int | None = None) -> Policy:
-    """The newest policy of a run: the final one, or that of its newest checkpoint, of a run still going on too.
+    """The newest policy of a run: the final one, or the one of its newest checkpoint if the run is not finished.
 
     Args:
         run: the run folder. Neither torch nor the environment's package is needed to read it.
-        seed: of the actions that are sampled; None for other ones at every call.
+        seed: of the sampled actions; None for a different one at every call.
 
     Raises:
         RunFolderError: the folder holds no run, or no weights yet.
@@ -48,9 +48,9 @@ class Policy:
     """All policies of a run together: they act for whole teams. Not to be shared between threads.
 
     Attributes:
-        environment: what every agent sees and does, in the order of the agent axis.
-        policies: who acts by which policy.
-        version: the update that made the weights.
+        environment: observations and actions of every agent, in the order of the agent axis.
+        policies: which agents act with which policy.
+        version: the policy version: the number of updates that made the weights.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Policy:
         return tuple(agent.name for agent in self.environment.agents)
 
     def initial_state(self, teams: int | None = None) -> State:
-        """Empty memories: of one team, or of `teams` teams along a first axis."""
+        """Recurrent states of zero: of one team, or of `teams` teams along a first axis."""
         state: State = {}
         for spec in self.policies:
             for name, rows in self._inference(spec, len(spec.agents)).memories().items():
@@ -98,12 +98,13 @@ class Policy:
 
         Args:
             observations: float32 `[agent, observation]`, or `[team, agent, observation]`: flattened, and padded with
-                zeros to the longest where agents see unlike things. Bytes are uint8, or float32 already divided by 255.
-            state: what the call before returned; `initial_state()` at the start of an episode. It is not changed.
+                zeros to the longest where agents have different observations. Bytes are uint8, or float32 already
+                divided by 255.
+            state: what the previous call returned; `initial_state()` at the start of an episode. It is not changed.
             masks: bool `[..., agent, choice]`, True where allowed, components one after the other; None allows all.
-            greedy: take the likeliest action (the mean of a continuous one) instead of a sample.
-            present: bool `[..., agent]`, who acts; None for everybody. What others remember stays as it is, and zeros
-                stand in place of their actions.
+            greedy: take the most likely action (the mean of a continuous one) instead of a sample.
+            present: bool `[..., agent]`, which agents act; None for all. The state of the others stays as it is, and
+                their actions are zeros.
 
         Returns:
             actions: int32 `[..., agent, component]`, numbered from 0, or float32 within their bounds, as
@@ -124,7 +125,7 @@ class Policy:
         acting = np.ones(lead, np.bool_) if present is None else _fitting(present, lead, "present")
         allowed = None if masks is None else _fitting(masks, (*lead, spec.choice_size), "masks")
         if not np.isfinite(seen[acting]).all():
-            raise ValueError("an observation is not finite: a NaN or an infinity stands in it")
+            raise ValueError("an observation is not finite: it contains a NaN or an infinity")
         teams = seen.reshape(-1, *shape)
         dtype: Any = np.int32 if spec.discrete else np.float32
         actions = np.zeros((*teams.shape[:2], spec.action_size), dtype)
@@ -146,11 +147,12 @@ class Policy:
         return actions.reshape(*lead, spec.action_size), state_after
 
     def team(self, environment: Any = None) -> Team:
-        """One team that keeps each agent's memory by agent name; for PettingZoo's and Gymnasium's loops.
+        """One team that keeps each agent's recurrent state by agent name; for PettingZoo's and Gymnasium's loops.
 
         Args:
-            environment: that it will play: a PettingZoo environment (parallel or AEC) or a Gymnasium one, whose spaces
-                say how observations are flattened and actions are to look. None where observations are float arrays.
+            environment: the one that it will play: a PettingZoo environment (parallel or AEC) or a Gymnasium one, whose
+                spaces define how observations are flattened and what actions look like. None where observations are
+                float arrays.
         """
         from chorus.api.team import Team
 

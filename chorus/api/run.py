@@ -1,4 +1,4 @@
-"""A run as it lies on disk: its settings, its metrics, its policy."""
+"""A run folder: its settings, its metrics, its policy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNTED = ("update", "env_steps", "agent_steps", "policy_version", "policy_lag")
 
 
 class Run:
-    """A run folder, complete or still being trained. Nothing is read before it is asked for, and nothing is kept."""
+    """A run folder, complete or still being trained. Every property reads the folder anew."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """The run in that folder.
@@ -82,7 +82,7 @@ class Run:
         return pandas.DataFrame.from_records(self.metrics)
 
     def policy(self) -> Policy:
-        """The newest policy: the final one, or that of the newest checkpoint. The same as `chorus.load(run.path)`."""
+        """The newest policy: the final one, or the one of the newest checkpoint; as `chorus.load(run.path)` does."""
         from chorus.api.policy import load
 
         return load(self.path)

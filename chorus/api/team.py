@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Team:
-    """Acts for the agents that it is given observations of, and keeps what each of them remembers.
+    """Acts for the agents whose observations it is given, and keeps the recurrent state of each.
 
     team = policy.team(env)
     observations, infos = env.reset(seed=1)
@@ -34,7 +34,7 @@ class Team:
     """
 
     def __init__(self, policy: Policy, environment: Any = None) -> None:
-        """A team whose agents remember nothing yet; see `Policy.team`.
+        """A team whose recurrent states are zero; see `Policy.team`.
 
         Raises:
             EnvironmentFault: the environment is of another kind, or its agents or spaces are not those that the policy
@@ -57,7 +57,7 @@ class Team:
         self._state = policy.initial_state()
 
     def reset(self, *agents: str) -> None:
-        """Empty the memory of these agents, or of all: at the start of an episode, and when an agent is born anew."""
+        """Reset the recurrent state of these agents, or of all: at the start of an episode or of a new life."""
         numbers = [self._known(name).number for name in agents] or list(range(len(self._agents)))
         for memory in self._state.values():
             memory[numbers] = 0.0
@@ -69,7 +69,7 @@ class Team:
         masks: Mapping[str, Any] | None = None,
         greedy: bool = False,
     ) -> Any:
-        """What the agents do that observe something now; those who observe nothing keep their memory.
+        """The actions of the agents that observe something now; the others keep their recurrent state.
 
         Args:
             observations: by agent name, as PettingZoo gives them; for a Gymnasium environment given to `policy.team`
@@ -77,7 +77,7 @@ class Team:
             infos: by agent name; `action_mask` is taken from here or from the observation, where there is one. For a
                 Gymnasium environment its own `info`.
             masks: by agent name, bool `[choice]`, components one after the other; instead of those.
-            greedy: take the likeliest action instead of a sample.
+            greedy: take the most likely action instead of a sample.
 
         Returns:
             The actions in the same form: by agent name, a tuple, or one action. An action is as the environment's space

@@ -40,7 +40,7 @@ def train(
 ) -> Run:
     """Train to the last update: a learner and its actors on this machine, as `chorus train` does.
 
-    What is left out has the command's default. A run folder that holds this very run is gone on with.
+    What is left out has the command's default. If the run folder holds this run already, training continues.
 
     Args:
         env: `spread?agents=3`, `pettingzoo:NAME?key=value`, `package.module:function`, or a name from `register_env`.
@@ -52,7 +52,8 @@ def train(
         settings: any others, by name (`{"loss.entropy": 0.02}`) or by section (`{"loss": {"entropy": 0.02}}`).
         init_from: a run folder whose final weights to start from.
         pictures: whether to draw `curve.png` and `episode.gif` at the end.
-        callbacks: told of the start, of every update and of the end; functions are told of updates (`[print]`).
+        callbacks: called at the start, after every update and at the end; a plain function is called after every
+            update (`[print]`).
 
     Returns:
         The run, complete.
@@ -60,8 +61,8 @@ def train(
     Raises:
         ChorusError: what the command would complain of; `ConfigError` for a wrong setting, `EnvironmentFault`,
             `RunFolderError`, `TrainingFault`.
-        KeyboardInterrupt: after Ctrl-C, once the update at work is done and a checkpoint written. The same call with
-            the same `out` goes on from there.
+        KeyboardInterrupt: after Ctrl-C, after the present update, with a checkpoint. The same call with the same
+            `out` continues from there.
     """
     listeners = as_callbacks(callbacks)
     arguments = _arguments(env, updates, seed, actors, out, config, settings, init_from, pictures)
@@ -95,7 +96,7 @@ def training(
     """The same, update by update: `for progress in chorus.training(...)`.
 
     Training starts with the first `next` and does not wait for the loop. Leaving the loop (by `break`, by an exception,
-    by `close()`) stops it after the update at work, with a checkpoint.
+    by `close()`) stops it after the present update, with a checkpoint.
 
     Args and errors: see `train`. A wrong setting is refused at once, before the loop begins.
     """
@@ -109,7 +110,11 @@ def _follow(arguments: list[str]) -> Iterator[Progress]:
 
 
 def _stopped(run: Run | None) -> str:
-    return f"training stopped; with out={str(run.path)!r} the same call goes on from here" if run else "not yet started"
+    return (
+        f"training stopped; with out={str(run.path)!r} the same call continues"
+        if run
+        else "training was stopped before it had started"
+    )
 
 
 def _arguments(

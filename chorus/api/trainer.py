@@ -28,14 +28,14 @@ from chorus.common.errors import ChorusError
 from chorus.common.process import program
 
 STOP_SECONDS = 120.0
-"""How long a training may take to finish the update at work and write its checkpoint before it is killed."""
+"""How long a training may take to finish the present update and write its checkpoint before it is killed."""
 COMPLAINT_LINES = 20
 
 Event = dict[str, Any]
 
 
 class Trainer:
-    """One training at work. Use it as a context: leaving it ends the process, whatever happened."""
+    """A running training. Use it as a context: leaving it ends the process in any case."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
         """Start `chorus train` with these arguments."""
@@ -88,7 +88,7 @@ class Trainer:
             yield Progress(self.run, event["update"], self._updates, event["actors"], metrics)
 
     def stop(self) -> None:
-        """End the training as SIGTERM does: the update at work is finished and a checkpoint written.
+        """End the training as SIGTERM does: the present update is finished and a checkpoint written.
 
         Raises:
             ChorusError: it took too long, so it was killed. An interrupt meanwhile kills it too.
@@ -104,7 +104,7 @@ class Trainer:
             self._kill()
 
     def close(self) -> None:
-        """End the training if it is at work, and let go of all that it held here."""
+        """End the training if it is running, and release everything that it held here."""
         if self._process.stdout is None or self._process.stdout.closed:
             return
         try:

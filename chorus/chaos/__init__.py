@@ -1,4 +1,4 @@
-"""The experiment of `chorus chaos`: the same run in peace and under faults, and what must not differ.
+"""The experiment of `chorus chaos`: the same run undisturbed and under faults, and a comparison of the two.
 
 Not here: tests (`tests/system`). Start reading at `experiment.py`.
 """

@@ -129,7 +129,7 @@ class _Keeper:
 
     @property
     def pid(self) -> int | None:
-        """Of the process at work, if there is one."""
+        """Of the running process, if there is one."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chorus.common.process import arithmetic
 
-SUMMARY = "measure speed, every figure beside its limit"
+SUMMARY = "measure speed, each number beside its limit"
 EXAMPLES = (
     ("One benchmark, roughly", "chorus bench ledger --quick"),
     ("Another arithmetic, as JSON", "chorus bench actor --quick --arithmetic native --json"),
@@ -19,9 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="learner, actor, wire, broadcast, ledger, train, scale"
     )
-    parser.add_argument("--quick", action="store_true", help="a minute for all instead of ten; rougher figures")
+    parser.add_argument("--quick", action="store_true", help="one minute in all instead of ten; less precise")
     parser.add_argument(
-        "--arithmetic", choices=["portable", "native"], default="portable", help="of all that is run (%(default)s)"
+        "--arithmetic",
+        choices=["portable", "native"],
+        default="portable",
+        help="of everything that is measured (%(default)s)",
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print JSON instead of tables")

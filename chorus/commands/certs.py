@@ -15,23 +15,23 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
-    parser.add_argument("dir", type=Path, metavar="DIR", help="folder for them, made if need be")
+    parser.add_argument("dir", type=Path, metavar="DIR", help="folder for the files, created if missing")
     parser.add_argument(
         "--host", action="append", default=[], metavar="HOST", help="name or address of the learner; may be repeated"
     )
-    parser.add_argument("--days", type=positive, default=90, metavar="N", help="how many days they hold (%(default)s)")
+    parser.add_argument("--days", type=positive, default=90, metavar="N", help="days of validity (%(default)s)")
     parser.add_argument(
         "--metrics-host",
         action="append",
         default=[],
         metavar="HOST",
-        help="name by which actors are asked for metrics; may be repeated (default: none, so they serve no TLS)",
+        help="host name under which actors serve metrics; may be repeated (default: none, and no TLS there)",
     )
-    parser.add_argument("--group", action="store_true", help="let the files' group read the keys, not the owner alone")
+    parser.add_argument("--group", action="store_true", help="let the group read the keys, not only the owner")
     parser.add_argument(
         "--renew",
         action="store_true",
-        help="leave those there if they hold for another week, else replace them",
+        help="keep existing files that are valid for another week, replace others",
     )
 
 

@@ -1,8 +1,8 @@
-"""`chorus check-env SPEC`: can Chorus train on this environment, and what should one know before?
+"""`chorus check-env SPEC`: can Chorus train on this environment, and what should be known beforehand?
 
-The examination itself is `common/environments/checks/examination.py`; here it is put before the user, after one more
-check that takes another process: sets of strings are ordered by a hash that Python salts anew in every process, so an
-environment that iterates over one plays differently in every actor.
+The examination itself is `common/environments/checks/examination.py`. Here its report is printed, after one more check
+that needs another process: the order of a set of strings depends on a hash that Python salts in every process, so an
+environment that iterates over such a set behaves differently in every actor.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from chorus.common.process import arithmetic, program
 
 if TYPE_CHECKING:  # NumPy must not be loaded before its arithmetic is pinned
     from chorus.common.environments.checks.examination import Examination
+    from chorus.common.environments.checks.finding import Finding
     from chorus.common.environments.checks.purity import Level
-    from chorus.common.environments.checks.remark import Remark
 
 PATIENCE = 300.0  # seconds that another process may take
 TELL_SECONDS = 5.0
 _MARKS = {"fact": ("", ""), "note": ("note", "yellow"), "fault": ("FAULT", "bold red")}
 
 
-SUMMARY = "see whether Chorus can train on an environment, and what is wrong"
+SUMMARY = "check whether Chorus can train on an environment, and report problems"
 EXAMPLES = (
     ("The built-in environment with five agents", "chorus check-env 'spread?agents=5'"),
     ("Your own, from the module my_team.py in this folder", "chorus check-env my_team:MyTeam --episodes 20"),
@@ -40,19 +40,26 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("spec", metavar="SPEC", help="the environment, as spread?agents=5")
-    parser.add_argument("--episodes", type=positive, default=10, metavar="N", help="how many to play (%(default)s)")
-    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="of these episodes (%(default)s)")
+    parser.add_argument("--episodes", type=positive, default=10, metavar="N", help="episodes to play (%(default)s)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="seed of these episodes (%(default)s)")
     parser.add_argument(
-        "--steps", type=positive, default=2000, metavar="T", help="give an episode up after so many (%(default)s)"
+        "--steps", type=positive, default=2000, metavar="T", help="stop an episode after so many steps (%(default)s)"
     )
     parser.add_argument(
-        "--proof", choices=("full", "light", "none"), default="full", help="environment.proof: how much of it to prove"
+        "--proof",
+        choices=("full", "light", "none"),
+        default="full",
+        help="environment.proof: how thoroughly to check reproducibility",
     )
     parser.add_argument(
-        "--instances", type=positive, metavar="L", help="task.instances: make no more of it at once (default: 8)"
+        "--instances", type=positive, metavar="L", help="task.instances: create at most so many at once (default: 8)"
     )
     parser.add_argument(
-        "--patience", type=float, default=120.0, metavar="SECONDS", help="without a step count as hanging (%(default)s)"
+        "--patience",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="seconds without a step that count as hanging (%(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
@@ -103,9 +110,9 @@ def check(
 ) -> Examination:
     """Examine an environment, in one process and, if it repeats itself there, in another."""
     from chorus.common.environments.checks.examination import Examination
-    from chorus.local.examined import examined
+    from chorus.local.examination import examine_in_process
 
-    here = examined(
+    here = examine_in_process(
         spec,
         episodes=episodes,
         seed=seed,
@@ -118,13 +125,13 @@ def check(
     if not here.reproducible or not here.digest:
         return here
     tell("playing it in another process")
-    remark = _elsewhere(here)
-    return Examination(spec, (*here.remarks, remark), here.digest, here.reproducible, here.at_once)
+    finding = _elsewhere(here)
+    return Examination(spec, (*here.findings, finding), here.digest, here.reproducible, here.at_once)
 
 
-def _elsewhere(here: Examination) -> Remark:
+def _elsewhere(here: Examination) -> Finding:
     """What another process, in which strings have other hashes, makes of the same episodes."""
-    from chorus.common.environments.checks.remark import Remark, Verdict
+    from chorus.common.environments.checks.finding import Finding, Verdict
 
     salt = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
     places = os.pathsep.join(place for place in sys.path if place)
@@ -138,18 +145,18 @@ def _elsewhere(here: Examination) -> Remark:
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Remark("other process", f"gave no answer in {PATIENCE:.0f} s", Verdict.NOTE, "look what it waits for")
+        return Finding("other process", f"gave no answer in {PATIENCE:.0f} s", Verdict.NOTE, "look what it waits for")
     if answer.returncode:
         last = (answer.stderr.strip().splitlines() or ["no word"])[-1]
-        return Remark(
+        return Finding(
             "other process",
             f"a second process could not play it: {last}",
             Verdict.FAULT,
             "every actor is a process of its own; let several have the environment at once",
         )
     if answer.stdout.split()[-1:] == [here.digest]:
-        return Remark("other process", "agrees with this one")
-    return Remark(
+        return Finding("other process", "agrees with this one")
+    return Finding(
         "other process",
         "not reproducible: a process with another PYTHONHASHSEED plays other episodes for the same seed",
         Verdict.NOTE,
@@ -165,21 +172,21 @@ def show(examination: Examination) -> None:
         from rich.markup import escape
         from rich.table import Table
     except ImportError:
-        for remark in examination.remarks:
-            mark = _MARKS[remark.verdict.value][0]
-            print(f"{mark:5} {remark.topic:14} {remark.text}")
-            if remark.remedy:
-                print(f"{'':20} -> {remark.remedy}")
+        for finding in examination.findings:
+            mark = _MARKS[finding.verdict.value][0]
+            print(f"{mark:5} {finding.topic:14} {finding.text}")
+            if finding.remedy:
+                print(f"{'':20} -> {finding.remedy}")
         print(verdict)
         return
     table = Table(title=escape(examination.spec), title_justify="left", show_header=False, pad_edge=False)
     table.add_column("verdict", no_wrap=True)
     table.add_column("topic", no_wrap=True)
     table.add_column("text", overflow="fold")
-    for remark in examination.remarks:
-        mark, style = _MARKS[remark.verdict.value]
-        remedy = f"\n→ {escape(remark.remedy)}" if remark.remedy else ""
-        table.add_row(mark, remark.topic, escape(remark.text) + remedy, style=style or None)
+    for finding in examination.findings:
+        mark, style = _MARKS[finding.verdict.value]
+        remedy = f"\n→ {escape(finding.remedy)}" if finding.remedy else ""
+        table.add_row(mark, finding.topic, escape(finding.text) + remedy, style=style or None)
     console = Console(emoji=False)
     console.print(table)
     console.print(verdict, style="green" if examination.trainable else "bold red", highlight=False)
@@ -187,16 +194,16 @@ def show(examination: Examination) -> None:
 
 def as_json(examination: Examination) -> dict[str, Any]:
     """The same for scripts."""
-    remarks = [asdict(remark) | {"verdict": remark.verdict.value} for remark in examination.remarks]
-    return {"spec": examination.spec, "trainable": examination.trainable, "remarks": remarks}
+    findings = [asdict(finding) | {"verdict": finding.verdict.value} for finding in examination.findings]
+    return {"spec": examination.spec, "trainable": examination.trainable, "findings": findings}
 
 
 if __name__ == "__main__":  # the other process of `_elsewhere`
     arithmetic.pin()
     from chorus.common.environments import make
     from chorus.common.environments.checks.purity import EPISODES, SEED, STEPS, digest
-    from chorus.common.process.leaving import leave
-    from chorus.common.process.prints import to_standard_error
+    from chorus.common.process.exiting import leave
+    from chorus.common.process.redirection import to_standard_error
 
     with to_standard_error():
         environment = make(sys.argv[1])

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import textwrap
 
-SUMMARY = "list the configurations that come along, for --config NAME"
-EXAMPLES = (("Which configurations come along", "chorus configs"),)
+SUMMARY = "list the configurations that are included, for --config NAME"
+EXAMPLES = (("Which configurations are included", "chorus configs"),)
 
 WIDTH = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help="print this one instead, to be copied and changed")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="print this one instead, to copy and change")
 
 
 def run(options: argparse.Namespace) -> int:

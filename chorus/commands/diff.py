@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chorus.common.process import arithmetic
 
-SUMMARY = "compare two runs, to the first update at which they part"
+SUMMARY = "find the first update at which two runs differ"
 EXAMPLES = (
     ("Do two runs have the same weights, and if not, from which update on?", "chorus diff runs/mine runs/again"),
 )

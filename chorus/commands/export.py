@@ -1,11 +1,11 @@
-"""`chorus export`: a policy taken home in one file."""
+"""`chorus export`: exports a policy as one file."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-SUMMARY = "write a policy as one file that acts without Chorus"
+SUMMARY = "write a policy as one file that can act without Chorus"
 EXAMPLES = (
     ("A policy as ONNX", "chorus export runs/mine"),
     ("As TorchScript, in a file of your choice", "chorus export runs/mine --format torchscript --out team.pt"),
@@ -16,9 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("dir", type=Path, metavar="RUN", help="run folder")
     parser.add_argument(
-        "--format", choices=["onnx", "torchscript", "safetensors"], default="onnx", help="of the file (%(default)s)"
+        "--format", choices=["onnx", "torchscript", "safetensors"], default="onnx", help="file format (%(default)s)"
     )
-    parser.add_argument("--policy", metavar="NAME", help="which policy, where the run has several")
+    parser.add_argument("--policy", metavar="NAME", help="which policy, if the run has several")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the file (default: RUN/export/POLICY.onnx)")
 
 

@@ -21,17 +21,17 @@ INTERRUPTED = 130
 
 CODES = {
     0: "done; also a run that was stopped and can be resumed",
-    1: "the answer is no: two runs differ, a task does not come out as recorded, an environment cannot be trained on",
-    USAGE: "the command line is not one",
-    3: "a setting is unknown, impossible, or not that of the run",
-    4: "the environment cannot be made, or breaks the rules",
-    5: "the run folder is in use, holds another run or none",
-    6: "an address is none, cannot be had, or nobody answers there; the learner refused this actor",
-    7: "training cannot go on",
+    1: "the answer is no: two runs differ, a replay differs from the record, an environment cannot be trained on",
+    USAGE: "the command line is wrong",
+    3: "a setting is unknown, not allowed, or different from the run's",
+    4: "the environment cannot be created, or breaks the rules of the interface",
+    5: "the run folder is in use, or holds another run or no run",
+    6: "an address is malformed or in use, or nobody answers there; the learner refused this actor",
+    7: "training cannot continue",
     FILE: "a file cannot be read or written",
     NOT_INSTALLED: "a package is not installed",
-    10: "data is not what it claims to be",
-    OWN: "a fault of Chorus itself",
+    10: "data fails its checks (digest, format, shape)",
+    OWN: "a bug in Chorus",
     INTERRUPTED: "interrupted outside of training",
 }
 """What each exit code means; docs/faults.md and `chorus --help` show it."""
@@ -74,7 +74,7 @@ def end(command: str, fault: BaseException) -> int:
         traceback.print_exception(fault)
         ending = Ending(
             OWN,
-            f"this is a fault of Chorus itself ({type(fault).__name__}), not of what was asked; please report the lines"
+            f"this is a bug in Chorus ({type(fault).__name__}), not of what was asked; please report the lines"
             " above together with the command",
         )
     _say(command, ending.sentence)

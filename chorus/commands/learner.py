@@ -15,7 +15,7 @@ from chorus.commands.options import (
     read_settings,
 )
 
-SUMMARY = "the central learner alone; actors come from elsewhere"
+SUMMARY = "the central learner alone; actors are started separately"
 EXAMPLES = (
     ("On this machine", "chorus learner --config configs/spread.yaml --out runs/one"),
     (
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         required=True,
-        help="run folder; one that holds this very run is gone on with",
+        help="run folder; if it holds this run already, training continues",
     )
     group.add_argument(
         "--listen",

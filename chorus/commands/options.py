@@ -34,7 +34,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings as YAML: a file, or the name of one that comes along (`chorus configs` lists them)",
+        help="settings as YAML: a file, or the name of an included one (`chorus configs` lists them)",
     )
     group.add_argument(
         "--env",
@@ -44,12 +44,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
     add_updates(group)
     group.add_argument(
-        "--seed", metavar="S", help="of every random number, a whole number from 0: equal seeds, equal runs (0)"
+        "--seed", metavar="S", help="seed of all random numbers, an integer from 0: equal seeds give equal runs (0)"
     )
     group.add_argument(
         "--lag",
         metavar="L",
-        help="updates by which playing may run ahead of learning: 0 is strictly on-policy, 1 is faster (0)",
+        help="policy lag: updates that a batch's policy version may be old; 0 is strictly on-policy, 1 is faster (0)",
     )
     group.add_argument("--device", metavar="D", help="where gradients are computed: cpu, cuda or cuda:1 (cpu)")
     add_set(group)
@@ -62,12 +62,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--audit",
         metavar="SHARE",
-        help="let this share of the tasks, 0 to 1, be played twice by unlike actors, and compare (0); sets audit.share",
+        help="share of the tasks, 0 to 1, that two different actors play, to compare the results (0); sets audit.share",
     )
     group.add_argument(
         "--mixed-arithmetic",
         action="store_true",
-        help="let machines play together whose arithmetic differs; the run is then not reproducible",
+        help="allow machines whose arithmetic differs; the run is then not reproducible",
     )
 
 
@@ -76,8 +76,8 @@ def add_updates(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--updates",
         metavar="U",
-        help="how many updates the run has: steps of the optimiser, each from J tasks of K episodes"
-        " (400; a resumed run may be given more)",
+        help="how many updates the run has, each from J tasks of K episodes (default: chosen from the"
+        " environment; a resumed run may be given more)",
     )
 
 
@@ -88,7 +88,7 @@ def add_set(group: argparse._ActionsContainer) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="any setting by its name, as loss.entropy=0.01 (`chorus settings` explains all); may be repeated",
+        help="any setting by its name, such as loss.entropy=0.01 (`chorus settings` explains all); may be repeated",
     )
 
 
@@ -161,39 +161,45 @@ def _override(settings: dict[str, Any], origin: dict[str, str], options: argpars
 def add_monitoring(parser: argparse.ArgumentParser) -> None:
     """Where metrics and health checks are served."""
     group = parser.add_argument_group("monitoring", "what this process tells; port 0 takes any that is free")
-    group.add_argument("--metrics-port", type=port, metavar="P", help="serve Prometheus metrics here (not at all)")
-    group.add_argument("--metrics-host", default="127.0.0.1", metavar="HOST", help="listen here for them (%(default)s)")
+    group.add_argument("--metrics-port", type=port, metavar="P", help="serve Prometheus metrics at this port (off)")
+    group.add_argument(
+        "--metrics-host", default="127.0.0.1", metavar="HOST", help="listen here for metrics (%(default)s)"
+    )
     group.add_argument(
         "--health-port",
         type=port,
         metavar="P",
-        help="serve gRPC health checks in clear text here, and nothing else, at the same host: for probes that can show"
-        " no certificate (not at all)",
+        help="serve only gRPC health checks in clear text at this port of the same host: for probes without"
+        " a certificate (off)",
     )
 
 
 def add_page(parser: argparse.ArgumentParser) -> None:
     """Whether the run's page stands beside the metrics."""
-    parser.add_argument("--no-page", action="store_true", help="serve no web page of the run beside the metrics")
+    parser.add_argument(
+        "--no-page", action="store_true", help="do not serve the web page of the run beside the metrics"
+    )
 
 
 def add_credentials(parser: argparse.ArgumentParser, purpose: str) -> None:
     """What this side shows and asks of the other; `read_credentials` reads the files."""
     group = parser.add_argument_group("security", f"what to {purpose}; each also by the environment variable named")
-    group.add_argument("--tls-ca", type=Path, metavar="FILE", help="authority of the other side's (CHORUS_TLS_CA)")
+    group.add_argument(
+        "--tls-ca", type=Path, metavar="FILE", help="authority of the other side's certificate (CHORUS_TLS_CA)"
+    )
     group.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate of this side (CHORUS_TLS_CERT)")
     group.add_argument("--tls-key", type=Path, metavar="FILE", help="its private key (CHORUS_TLS_KEY)")
     group.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="a word that both know (CHORUS_TOKEN_FILE, or CHORUS_TOKEN)"
+        "--token-file", type=Path, metavar="FILE", help="shared secret (CHORUS_TOKEN_FILE, or CHORUS_TOKEN)"
     )
     group.add_argument(
-        "--insecure", action="store_true", help="talk in clear text even beyond this machine (CHORUS_INSECURE)"
+        "--insecure", action="store_true", help="use clear text even beyond this machine (CHORUS_INSECURE)"
     )
     group.add_argument(
         "--proxy",
         metavar="URL",
-        help="call a learner beyond this machine through this HTTP proxy, or 'environment' for what http_proxy and its"
-        " kin name (CHORUS_PROXY; default: directly)",
+        help="HTTP proxy for a learner beyond this machine, or 'environment' to use http_proxy and similar variables"
+        " (CHORUS_PROXY; default: none)",
     )
 
 

@@ -41,7 +41,7 @@ from chorus.commands.completion import complete
 from chorus.commands.examples import epilog
 from chorus.commands.faults import CODES, USAGE
 from chorus.commands.terminal import speak_plainly
-from chorus.common.process.leaving import leave
+from chorus.common.process.exiting import leave
 
 COMMANDS = {
     "init": init,

@@ -8,7 +8,7 @@ from pathlib import Path
 from chorus.commands.arguments import count, gif
 from chorus.common.process import arithmetic
 
-SUMMARY = "play one task of a run again, from its run folder alone"
+SUMMARY = "replay one task of a run, from its run folder alone"
 EXAMPLES = (
     (
         "Play the first task of update 1 again, and film it",
@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("dir", type=Path, metavar="RUN", help="run folder")
     parser.add_argument("--update", type=count, required=True, metavar="U", help="the update that it belongs to")
-    parser.add_argument("--task", type=count, required=True, metavar="J", help="its place in the batch")
-    parser.add_argument("--gif", type=gif, metavar="FILE.gif", help="also film its first episode")
+    parser.add_argument("--task", type=count, required=True, metavar="J", help="its index in the batch")
+    parser.add_argument("--gif", type=gif, metavar="FILE.gif", help="also write an animation of its first episode")
 
 
 def run(options: argparse.Namespace) -> int:

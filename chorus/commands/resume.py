@@ -16,7 +16,7 @@ from chorus.commands.options import (
 )
 from chorus.commands.train import add_actors
 
-SUMMARY = "go on with a run: to its end, for more updates, or with other settings"
+SUMMARY = "continue a run: to its end, for more updates, or with other settings"
 EXAMPLES = (
     ("To the end of an interrupted run", "chorus resume runs/mine"),
     (

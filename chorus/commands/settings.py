@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="only this section (loss) or setting (loss.entropy); `schedule` for what may stand in a number's place",
+        help="only this section (loss) or setting (loss.entropy); `schedule` for schedules in place of a number",
     )
 
 

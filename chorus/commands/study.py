@@ -8,8 +8,8 @@ from pathlib import Path
 from chorus.commands.arguments import positive
 from chorus.common.process import arithmetic
 
-SUMMARY = "measure what is claimed of learning, with a plot and a table"
-EXAMPLES = (("See that a study works, in seconds", "chorus study variance --quick"),)
+SUMMARY = "run a study of learning: measurements, a plot and a table"
+EXAMPLES = (("Test that a study works, in seconds", "chorus study variance --quick"),)
 
 STUDIES = ("sharing", "reduction", "variance", "rewards", "lag", "memory", "baselines", "passes")
 
@@ -18,14 +18,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument("name", metavar="NAME", choices=[*STUDIES, "all"], help=f"{', '.join(STUDIES)}, or all of them")
     parser.add_argument(
-        "--quick", action="store_true", help="only show that it works: seconds, and no figures to quote"
+        "--quick", action="store_true", help="only test that it works, in seconds; the numbers mean nothing"
     )
-    parser.add_argument("--jobs", type=positive, metavar="N", help="runs side by side (default: one per core)")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="parallel runs (default: one per core)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where results go (default: docs/studies; --quick: runs/studies-quick)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder of the results (default: docs/studies; --quick: runs/studies-quick)",
     )
     parser.add_argument(
-        "--pages", action="store_true", help="measure nothing: write the pages anew from the results there"
+        "--pages", action="store_true", help="measure nothing: write the pages again from the existing results"
     )
 
 

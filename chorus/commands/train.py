@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="DIR",
-        help="run folder; one that holds this very run is gone on with (runs/ENVIRONMENT-DATE-TIME)",
+        help="run folder; if it holds this run already, training continues (runs/ENVIRONMENT-DATE-TIME)",
     )
-    parser.add_argument("--json", action="store_true", help="tell of the start, every update and the end as JSON lines")
+    parser.add_argument("--json", action="store_true", help="print the start, every update and the end as JSON lines")
     parser.add_argument("--parent", type=int, metavar="PID", help="stop when this is no longer the parent process")
     add_monitoring(parser)
     add_page(parser)
@@ -58,15 +58,13 @@ def add_actors(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         type=listening_address,
         default="127.0.0.1:0",
         metavar="HOST:PORT",
-        help="more actors may join here, of this machine or of others; port 0 takes any that is free (%(default)s)",
+        help="where more actors may connect, from this machine or others; port 0 takes any free port (%(default)s)",
     )
-    group.add_argument(
-        "--no-pictures", action="store_true", help="draw no curve.png and film no episode.gif at the end"
-    )
+    group.add_argument("--no-pictures", action="store_true", help="do not draw curve.png and episode.gif at the end")
     group.add_argument(
         "--profile",
         action="store_true",
-        help="record a timeline of learner and actors, timeline.json, and say in detail what bounded the run",
+        help="record a timeline of learner and actors, timeline.json, and report the bottleneck in detail",
     )
     return group
 

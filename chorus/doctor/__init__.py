@@ -1,5 +1,5 @@
-"""`chorus doctor`: what this machine has, and what would keep it from training or from reaching a learner.
+"""`chorus doctor`: diagnosis of this machine, and of what prevents it from training or from reaching a learner.
 
-Not here: whether an environment is fit for training (`chorus check-env`), how a run stands (`chorus.fleet`). Start
+Not here: whether an environment is fit for training (`chorus check-env`), the state of a run (`chorus.fleet`). Start
 reading at `report.py`.
 """

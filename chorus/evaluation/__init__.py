@@ -1,4 +1,4 @@
-"""Fresh episodes by a trained policy: what they bring, who plays by which weights, and the film of one.
+"""Evaluation of a trained policy on fresh episodes: returns, cross-play between runs and versions, animations.
 
 Not here: evaluation during training (`learner/coordinator.py`). Start reading at `evaluate.py`.
 """

@@ -1,4 +1,4 @@
-"""Why a learner did not answer, told to whoever asked."""
+"""The error message for a learner that did not answer."""
 
 from __future__ import annotations
 

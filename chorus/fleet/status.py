@@ -52,7 +52,7 @@ def describe(reply: pb.StatusReply) -> str:
         f"{len(reply.actors)} actors",
     ]
     lines += [
-        f"  {actor.actor}  {actor.completed} tasks completed, {actor.leases} at work,"
+        f"  {actor.actor}  {actor.completed} tasks completed, {actor.leases} being played,"
         f" heard {actor.idle_seconds:.1f} s ago"
         for actor in reply.actors
     ]

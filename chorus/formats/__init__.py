@@ -1,5 +1,5 @@
-"""Files that a policy is taken home in: ONNX, TorchScript, safetensors; each acts without Chorus.
+"""File formats for exported policies: ONNX, TorchScript, safetensors. Each file can act without Chorus.
 
-Not here: what asks for them (`chorus/api/export.py`, `chorus/commands/export.py`). Start reading at `model.py`,
+Not here: the callers (`chorus/api/export.py`, `chorus/commands/export.py`). Start reading at `model.py`,
 then `network.py`; `graph.py` has the operations that each format writes.
 """

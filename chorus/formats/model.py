@@ -50,7 +50,7 @@ class Model:
     """One policy to be written to a file.
 
     Attributes:
-        tensors: float32, by name without the policy's; a network of one's own as bytes beside them.
+        tensors: float32, by name without the policy's; a network of the user's own as bytes beside them.
         raw: observations are bytes, which the network sees as 0 … 1.
         observation_shape: of one observation before it is flattened.
         network: how the trunk is built.
@@ -146,7 +146,7 @@ def _states(spec: PolicySpec, own: Tensors) -> dict[str, int]:
         from chorus.formats.own_module import state_width
     except ModuleNotFoundError as fault:
         raise ChorusError(
-            f"policy {spec.name!r} is a network of one's own, and to export it needs {fault.name}, which is not"
+            f"policy {spec.name!r} is a network of your own, and its export needs {fault.name}, which is not"
             " installed; pip install 'chorus-marl[onnx]'"
         ) from fault
     width = state_width(own[STRUCTURE].tobytes())

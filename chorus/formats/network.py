@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chorus.common.policy.trunk import MODULE, STRUCTURE, is_picture, is_set, memory_names, numbered
-from chorus.formats.eyes import see_picture, see_set
 from chorus.formats.graph import Graph, V
 from chorus.formats.layer import layer, linear, normalised
 from chorus.formats.memory import STATES, gru, lstm
 from chorus.formats.model import Model, weights
+from chorus.formats.observation import see_picture, see_set
 
 
 def forward(graph: Graph[V], model: Model, inputs: dict[str, V]) -> dict[str, V]:

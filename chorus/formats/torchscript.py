@@ -124,6 +124,6 @@ class _Operations:
 
     def embed(self, structure: bytes, fed: dict[str, Tensor]) -> list[Tensor]:
         raise ChorusError(
-            "network.module: a network of one's own travels as ONNX, which TorchScript cannot hold; export it with"
+            "network.module: a network of your own is stored as ONNX, which TorchScript cannot hold; export it with"
             " --format onnx, or its weights alone with --format safetensors"
         )

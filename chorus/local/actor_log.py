@@ -1,4 +1,4 @@
-"""What the actors of a run said last: read from the log that they share, for whoever wants to know why one ended."""
+"""The last log lines of a run's actors, read from the log that they share: why one ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from chorus.common.process.leaving import LEFT_BEHIND
+from chorus.common.process.exiting import LEFT_BEHIND
 
 TOLD = ("fault", "why", "details", "finding", "what", "error", "stack")
 """The fields of an event that say what happened, the most telling first."""

@@ -36,7 +36,7 @@ def greet(config: Config, options: argparse.Namespace) -> Path:
 
 
 def notes(config: Config) -> list[str]:
-    """What whoever trains by default settings may want to know."""
+    """Notes for a run with default settings."""
     known = shipped.suitable(config.environment.spec)
     if not known:
         return []

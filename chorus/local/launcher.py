@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import IO
 
 from chorus.common.errors import ConfigError
-from chorus.common.process import breadcrumb, offspring, program
+from chorus.common.process import breadcrumb, child_processes, program
 from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import Credentials
 from chorus.learner.process import Serving
@@ -32,7 +32,7 @@ STOP_SECONDS = 5.0
 ENDS_ALLOWED = 3
 """So often in a row an actor may end of itself before it has played anything."""
 TOLD_SECONDS = 30.0
-"""An actor that ends again and again is told of no more often than this."""
+"""An actor that ends again and again is reported no more often than this."""
 TOLD_TO_STOP = 128 + signal.SIGTERM
 """The exit code of an actor that was told to stop and did."""
 FROM_OUTSIDE = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, TOLD_TO_STOP)
@@ -111,7 +111,9 @@ class Launcher:
                 at = breadcrumb.found(crumb.fileno())
             log.warning("actor ended, starting it again", extra={"actor": name, "code": code})
             if code in FROM_OUTSIDE:
-                self._trouble = f"{name} was ended from outside ({offspring.ended_how(code)}) and is started again"
+                self._trouble = (
+                    f"{name} was ended from outside ({child_processes.ended_how(code)}) and is started again"
+                )
                 self._say(self._trouble)
             else:
                 ends = await self._fell(name, at, code, self._actor_log.last_words(name, mark), ends)
@@ -121,7 +123,7 @@ class Launcher:
 
     async def _fell(self, name: str, at: Task | None, code: int, words: str, ends: int) -> int:
         """An actor ended of itself: tell it, suspect its task; return how often in a row it did before it played."""
-        how = offspring.ended_how(code) + (f"; last words:\n{words}" if words else "")
+        how = child_processes.ended_how(code) + (f"; last words:\n{words}" if words else "")
         if self._serving.over():
             return 0
         where = f"in {at}, which is tried again" if at is not None else "before it played anything"
@@ -178,4 +180,4 @@ async def _end(process: asyncio.subprocess.Process) -> None:
                 process.kill()
                 await process.wait()
     finally:
-        offspring.end_group(process.pid)
+        child_processes.end_group(process.pid)

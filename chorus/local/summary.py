@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from chorus.evaluation.random_play import RandomPlay
-from chorus.local.effort import Effort
+from chorus.local.cpu_usage import CpuUsage
 from chorus.runs.plot import window
 from chorus.runs.record import read_metrics
 
 
 def summarise(
-    run: Path, updates: int, random_play: RandomPlay | None, effort: Effort | None, evaluated: float | None = None
+    run: Path, updates: int, random_play: RandomPlay | None, usage: CpuUsage | None, evaluated: float | None = None
 ) -> list[str]:
     """A run in lines of less than 80 letters, so far as the folder's name allows.
 
@@ -21,7 +21,7 @@ def summarise(
         run: its folder; it has at least one update.
         updates: that it is to have.
         random_play: what chance reaches, if that was measured.
-        effort: what took the time, if that was measured.
+        usage: what took the time, if that was measured.
         evaluated: the mean return of a last evaluation; None for the newest in the record, if there is one.
     """
     columns = read_metrics(run)
@@ -43,8 +43,8 @@ def summarise(
         f"work     {done} of {updates} updates, {steps:,.0f} environment steps in {seconds:,.1f} s:"
         f" {rate:,.0f} agent-steps/s"
     )
-    if effort is not None:
-        lines.append(f"bound    {effort.describe()}")
+    if usage is not None:
+        lines.append(f"bound    {usage.describe()}")
     return lines
 
 

@@ -21,7 +21,7 @@ from chorus.learner.coordinator import Progress
 from chorus.learner.process import Listening, Serving, serve
 from chorus.learner.storage.run_folder import read_config
 from chorus.local.actor_log import ActorLog
-from chorus.local.effort import Effort, Meter
+from chorus.local.cpu_usage import CpuMeter, CpuUsage
 from chorus.local.events import Events
 from chorus.local.greeting import actor_count, plan
 from chorus.local.launcher import Launcher
@@ -81,7 +81,7 @@ class _Ending:
     before: bool
     update: int
     updates: int
-    effort: Effort
+    usage: CpuUsage
 
 
 def _conclude(out: Path, ending: _Ending, pictures: bool) -> None:
@@ -91,11 +91,11 @@ def _conclude(out: Path, ending: _Ending, pictures: bool) -> None:
         print("\n".join([*summarise(out, ending.updates, random_play.read(out), None), *where(out)]))
     elif not ending.finished:
         if ending.update:
-            print("\n".join(summarise(out, ending.updates, None, ending.effort)))
-        print(f"stopped at update {ending.update} of {ending.updates}; chorus resume {out} goes on from here")
+            print("\n".join(summarise(out, ending.updates, None, ending.usage)))
+        print(f"stopped at update {ending.update} of {ending.updates}; chorus resume {out} continues it")
     else:
         chance = _picture(out) if pictures else None
-        print("\n".join([*summarise(out, ending.updates, chance, ending.effort), *where(out)]))
+        print("\n".join([*summarise(out, ending.updates, chance, ending.usage), *where(out)]))
 
 
 async def _train(config, out, listening, options, log_file, prints, events) -> _Ending:  # type: ignore[no-untyped-def]
@@ -105,7 +105,7 @@ async def _train(config, out, listening, options, log_file, prints, events) -> _
     launchers: list[Launcher] = []
     watches: list[asyncio.Task[None]] = []
     faults: list[str] = []
-    meter = Meter()
+    meter = CpuMeter()
     actor_log = ActorLog(Path(log_file.name), Path(prints.name))
     began = actor_log.mark()
 

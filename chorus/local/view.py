@@ -25,7 +25,7 @@ CURVE_WIDTH = 60
 RECENT_UPDATES = 50
 """Speed, and so the time that is left, are those of so many updates."""
 NARROW = 60
-"""On a terminal with fewer columns, figures stand below one another."""
+"""On a terminal with fewer columns, values stand below one another."""
 SHORT = 14
 """On a terminal with fewer lines, only the first of them are shown."""
 
@@ -50,7 +50,7 @@ class View:
         self._shown = -LINE_SECONDS
         self._returns: list[float] = []
         self._evaluation = ""
-        self._remark = ""
+        self._note = ""
         self._last: Progress | None = None
         self._live: Live | None = None
         if self.console.is_terminal:
@@ -93,13 +93,13 @@ class View:
 
     def stopping(self) -> None:
         """Somebody asked for the end: say that it was heard."""
-        self._remark = "stopping: the step at work is finished and a checkpoint written"
+        self._note = "stopping: the present update is finished and a checkpoint written"
         if self._live is None:
-            self._say(self._remark)
+            self._say(self._note)
         elif self._last is not None:
             self._show(self._last)
         else:
-            self._live.update(self._framed(Text(self._remark)), refresh=True)
+            self._live.update(self._framed(Text(self._note)), refresh=True)
 
     def close(self) -> None:
         """Stop showing."""
@@ -133,7 +133,7 @@ class View:
         return sum(recent) / len(recent)
 
     def _line(self, progress: Progress) -> str:
-        """The figures of most interest first, and only as many of them as fit."""
+        """The most important values first, and only as many of them as fit."""
         row = progress.row
         parts = [
             f"update {progress.report.version}/{self._updates}",
@@ -155,7 +155,7 @@ class View:
         row, report = progress.row, progress.report
         left = self._left(progress)
         ends = "" if left is None else time.strftime("%H:%M", time.localtime(time.time() + left))
-        figures = [
+        values = [
             ("update", f"{report.version} of {self._updates}"),
             ("return", f"{self._recent():.2f}"),
             ("time left", duration(left)),
@@ -172,14 +172,14 @@ class View:
             ("gradient norm", f"{report.gradient_norm:.3f}"),
         ]
         columns = 1 if self.console.width < NARROW else 2
-        room = max(1, self.console.height - 5) * columns if self.console.height < SHORT else len(figures)
+        room = max(1, self.console.height - 5) * columns if self.console.height < SHORT else len(values)
         table = Table.grid(padding=(0, 2))
-        for place in range(0, min(len(figures), room), columns):
-            table.add_row(*(cell for name, value in figures[place : place + columns] for cell in (name, value)))
+        for place in range(0, min(len(values), room), columns):
+            table.add_row(*(cell for name, value in values[place : place + columns] for cell in (name, value)))
         width = min(CURVE_WIDTH, self.console.width - 4)
         curve = Text(sparkline(self._returns, width, self._sparks()), style="cyan", no_wrap=True)
         parts: list[RenderableType] = [table, self._bar(report.version / self._updates, width), curve]
-        return self._framed(Group(*parts, *([Text(self._remark)] if self._remark else [])))
+        return self._framed(Group(*parts, *([Text(self._note)] if self._note else [])))
 
     def _framed(self, inside: Text | Group) -> Panel:
         """In a frame no wider than the terminal, under the title: text, whatever it looks like."""

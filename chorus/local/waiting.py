@@ -1,4 +1,4 @@
-"""Why nothing has been learned yet, told after a few seconds to whoever watches."""
+"""Why there is no update yet, printed after a few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run wrote down, read again: its record, curve and profile; two runs compared; a task replayed.
+"""Reading a run folder: its record, curve and profile; comparing two runs; replaying a task.
 
 Not here: writing it (`learner/storage`). Start reading at `record.py`.
 """

@@ -1,4 +1,4 @@
-"""The newest policy of a run, read without disturbing a learner that is at work on it. Needs no torch."""
+"""The newest policy of a run, read without disturbing a learner that is running on it. Needs no torch."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def newest_policy(run: Path) -> PolicyVersion:
     for path in reversed(files):
         try:
             checkpoint = load(path)
-        except (MalformedData, OSError) as fault:  # torn, or taken away by the learner at work meanwhile
+        except (MalformedData, OSError) as fault:  # incomplete, or removed meanwhile by the running learner
             log.warning("checkpoint cannot be read, trying an older one", extra={"file": path.name, "fault": str(fault)})
             continue
         return checkpoint.versions[checkpoint.counters.update]

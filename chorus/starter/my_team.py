@@ -3,10 +3,10 @@
     chorus check-env my_team:MyTeam
     chorus train --config config.yaml
 
-It has the methods of PettingZoo's parallel API, and need not inherit from anything. Chorus makes one object per episode
-that is played at the same time and calls `reset` with a seed before each episode. One rule matters: the seed and the
-actions must decide everything that happens. So draw every random number from `self.random`, and let `reset` put
-everything back. `chorus check-env` checks that, and much else.
+It has the methods of PettingZoo's parallel API, and need not inherit from anything. Chorus creates one object for each
+episode that is played at the same time and calls `reset` with a seed before each episode. The most important rule: the
+seed and the actions must determine everything that happens. So draw every random number from `self.random`, and let
+`reset` restore the whole state. `chorus check-env` checks this, and more.
 """
 
 from __future__ import annotations
@@ -64,22 +64,22 @@ class MyTeam:
         # The reward of the team, if there is one: in the information of any agent, at every step.
         information = {agent: {"team_reward": float(met)} for agent in self.agents}
 
-        terminated = dict.fromkeys(self.agents, met)  # over because the problem is
-        truncated = dict.fromkeys(self.agents, self.steps == self.max_steps and not met)  # cut off by the limit of time
+        terminated = dict.fromkeys(self.agents, met)  # the episode ended by its rules
+        truncated = dict.fromkeys(self.agents, self.steps == self.max_steps and not met)  # a time limit ended it
         observations = self._observations()
         if met or self.steps == self.max_steps:
             self.agents = []
         return observations, rewards, terminated, truncated, information
 
     def render(self) -> NDArray[np.uint8]:
-        """A picture of now, `[height, width, 3]`: with it, runs are filmed. Leave it out if there is nothing to see."""
+        """An image of the present state, `[height, width, 3]`, for animations. Leave it out if you need none."""
         picture = np.full((1, PLACES, 3), 255, np.uint8)
         for agent, colour in (("left", 0), ("right", 2)):
             picture[0, self.place[agent]] = np.eye(3, dtype=np.uint8)[colour] * 200
         return picture.repeat(24, axis=0).repeat(24, axis=1)
 
     def close(self) -> None:
-        """Give back what the environment holds: files, windows. Nothing here."""
+        """Release what the environment holds: files, windows. Nothing here."""
 
     def _observations(self) -> dict[str, Any]:
         left, right = self.place["left"] / (PLACES - 1), self.place["right"] / (PLACES - 1)

@@ -1,14 +1,14 @@
-"""What Chorus asks of an environment: K episodes of one team of agents, stepped together.
+"""The interface of an environment: K episodes of one team of agents, stepped together.
 
-An environment that is vectorised implements `Environment` itself; all others come through an adapter in
-`adapters`. Everything is an array over `[episode, agent]`, every (episode, agent) slot exists at every step
-whether anybody is in it or not, and `Frame.present` says who is. Agents whose spaces differ share the same arrays:
-observations are flattened and padded with zeros to the longest, and `AgentSpec` says how much of them is real.
+A vectorised environment implements `Environment` itself; all others come through an adapter in `adapters`. Everything
+is an array over `[episode, agent]`. Every (episode, agent) slot exists at every step, and `Frame.present` says which
+agents are present. Agents with different spaces share the same arrays: observations are flattened and padded with zeros
+to the longest, and `AgentSpec` has the true sizes.
 
-Life and death. A **life** begins when an agent is first present and ends when it is `terminated` or `truncated`; an
-agent present again after that begins a new life (its LSTM state starts at zero). An agent that is merely absent, as in
-a game played in turns, keeps its life and its memory. The episode ends with `Outcome.over`, which ends every life in
-it.
+A **life** of an agent begins when it is first present and ends when it is `terminated` or `truncated`. An agent that is
+present again after that begins a new life (its recurrent state starts at zero). An agent that is only absent, as in a
+game played in turns, keeps its life and its recurrent state. The episode ends with `Outcome.over`, which ends every
+life in it.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ ObservationArray = NDArray[Any]
 
 
 BYTE = np.float32(1 / 255)
-"""What bytes are multiplied by before a network sees them."""
+"""The factor of byte observations at the network's input."""
 
 
 def as_seen(observations: ObservationArray) -> FloatArray:
-    """Observations as networks see them: float32, bytes scaled to 0 … 1."""
+    """Observations as the networks read them: float32, bytes scaled to 0 … 1."""
     if observations.dtype != np.uint8:
         return observations
     seen: FloatArray = np.multiply(observations, BYTE, dtype=np.float32)
@@ -58,7 +58,7 @@ def kind_of(bounds: tuple[float, float]) -> Bounds:
 
 @dataclass(frozen=True)
 class AgentSpec:
-    """What one agent sees and does.
+    """Observations and actions of one agent.
 
     Attributes:
         name: unique in its environment; the glob patterns of `sharing.groups` match it.
@@ -67,7 +67,7 @@ class AgentSpec:
             `(3, 2)` two components. Empty for continuous actions.
         bounds: for continuous actions `(low, high)` of each component, where either may be infinite. Empty for discrete
             actions.
-        raw: an observation is bytes from 0 to 255, which the networks see as 0 … 1.
+        raw: observations are bytes from 0 to 255, which the networks read as 0 … 1.
     """
 
     name: str
@@ -93,16 +93,16 @@ class AgentSpec:
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """What stays the same over all episodes of an environment.
+    """The properties that an environment has in all its episodes.
 
     Attributes:
-        name: the spec string that made it.
-        package: distribution and version that its dynamics come from, e.g. `mpe2 1.1.1`; part of the fingerprint.
+        name: the spec string that created it.
+        package: distribution and version of the environment's code, e.g. `mpe2 1.1.1`; part of the fingerprint.
         agents: all agents that can ever appear, in the order of the agent axis.
-        max_steps: no episode is longer; None where nobody knows.
-        team_reward: whether the environment itself gives a team reward apart from the individual ones.
+        max_steps: no episode is longer; None if unknown.
+        team_reward: whether the environment itself gives a team reward beside the individual ones.
         action_masks: whether frames carry `action_mask`.
-        instances: how many instances of it may live at once, by its own word; None for any number. One that is
+        instances: how many instances may exist at once, by its own declaration; None for any number. One that is
             vectorised counts as one instance whatever K is.
     """
 
@@ -147,12 +147,12 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True)
 class Frame:
-    """What the agents see before they act. The arrays may be reused by the next step: copy what must last.
+    """What the agents observe before they act. The next step may reuse the arrays: copy what must last.
 
     Attributes:
         observations: float32, or uint8 by `spec.observation_dtype`, `[episode, agent, observation]`, flattened, zero
             beyond the agent's own length.
-        present: bool `[episode, agent]`, who acts now. The slots of others are ignored.
+        present: bool `[episode, agent]`, which agents act now. The other slots are ignored.
         action_mask: bool `[episode, agent, choice]`, True where allowed, components one after the other; None
             if the environment has no masks.
     """
@@ -164,17 +164,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one step did. The arrays may be reused by the next step: copy what must last.
+    """The outcome of one step. The next step may reuse the arrays: copy what must last.
 
     Attributes:
         rewards: float32 `[episode, agent]`, the individual rewards.
         team_rewards: float32 `[episode]`, the team reward; zeros where the environment has none.
-        terminated: bool `[episode, agent]`, whose life ended now in the environment's own terms.
-        truncated: bool `[episode, agent]`, whose life was cut off now by a limit of time.
+        terminated: bool `[episode, agent]`, whose life ended at this step by the environment's rules.
+        truncated: bool `[episode, agent]`, whose life ended at this step by a time limit.
         over: bool `[episode]`, which episodes are over; stays True from then on, and no step counts any more.
         final_observations: as `frame.observations`, `[episode, agent, observation]`, read only where `truncated`:
-            what the agent saw last. None if nobody was truncated, or if `frame.observations` holds it.
-        frame: what the agents see next; nobody is present in an episode that is over.
+            the agent's last observation. None if no agent was truncated, or if `frame.observations` holds it.
+        frame: the next observations; no agent is present in an episode that is over.
     """
 
     rewards: FloatArray
@@ -187,9 +187,9 @@ class Outcome:
 
 
 class Environment(Protocol):
-    """K episodes in lockstep. One object serves task after task; each task begins with `reset`.
+    """K episodes in lockstep. One object plays task after task; each task begins with `reset`.
 
-    An episode must be a pure function of the generator given to `reset` and of the actions: `checks/purity.py` proves
+    An episode must be a pure function of the generator given to `reset` and of the actions: `checks/purity.py` checks
     it before the first task.
     """
 
@@ -205,14 +205,14 @@ class Environment(Protocol):
     def step(self, actions: ActionArray) -> Outcome:
         """Step every episode by `actions` `[episode, agent, component]`, int32 or float32 by `spec.discrete`.
 
-        The actions of absent agents, and of episodes that are over, are zero and mean nothing.
+        The actions of absent agents, and of episodes that are over, are zero and are ignored.
         """
         ...
 
     def render(self) -> NDArray[np.uint8] | None:
-        """The first episode as an RGB picture `[height, width, 3]`; None where there is no picture to be had."""
+        """The first episode as an RGB image `[height, width, 3]`; None if the environment cannot be drawn."""
         ...
 
     def close(self) -> None:
-        """Give back whatever the environment holds."""
+        """Release what the environment holds."""
         ...

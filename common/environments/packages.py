@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from chorus.common.environments.culprit import one_line
+from chorus.common.environments.error_location import one_line
 from chorus.common.errors import EnvironmentFault
 
 _INSTALL = {

@@ -1,4 +1,4 @@
-"""What a slow environment is at, told while it is: for whoever waits, and for watchdogs that think that it hangs."""
+"""Progress reports of a slow environment: for the user who waits, and for watchdogs that would think that it hangs."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import cast
 
 from chorus.common.environments.address import Address, nearest, parse
-from chorus.common.environments.blame import made_badly
 from chorus.common.environments.interface import Environment
+from chorus.common.environments.user_errors import made_badly
 from chorus.common.errors import EnvironmentFault
 
 _BUILT_IN = {"spread": "chorus.common.environments.spread"}

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from chorus.common.environments import make, progress
-from chorus.common.environments.blame import frames
 from chorus.common.environments.interface import Environment, Frame
+from chorus.common.environments.user_errors import frames
 from chorus.common.isolation.messages import Gone, Message, generator_of, receive, send, spec_values
-from chorus.common.process.leaving import leave
-from chorus.common.process.offspring import end_descendants
+from chorus.common.process.child_processes import end_descendants
+from chorus.common.process.exiting import leave
 
 PR_SET_PDEATHSIG = 1
 PAGE_BYTES = resource.getpagesize()

@@ -22,7 +22,7 @@ from chorus.common.environments.interface import ActionArray, EnvironmentSpec, F
 from chorus.common.errors import EnvironmentFault
 from chorus.common.isolation.messages import Gone, Message, read_spec, receive, send, state_of
 from chorus.common.process import program
-from chorus.common.process.offspring import end, end_descendants, ended_how
+from chorus.common.process.child_processes import end, end_descendants, ended_how
 
 LAST_SECONDS = 5.0
 """So long a process may take to close its environment, or to say where it hangs."""
@@ -66,7 +66,7 @@ class Isolated:
 
     @property
     def pid(self) -> int | None:
-        """Of the process at work; None if there is none now."""
+        """Of the running process; None if there is none now."""
         return None if self._host is None else self._host.process.pid
 
     def reset(self, episodes: int, generator: np.random.Generator) -> Frame:

@@ -70,7 +70,7 @@ class LearnerMetrics:
         self.episode_length = Gauge(
             "chorus_episode_length_steps", "Mean episode length of the last batch.", registry=to
         )
-        self.gradient_norm = Gauge("chorus_gradient_norm", "Norm of the last gradient before the clip.", registry=to)
+        self.gradient_norm = Gauge("chorus_gradient_norm", "Norm of the last gradient before clipping.", registry=to)
         self.clipped = Gauge(
             "chorus_gradient_clipped_ratio", "Share of policies whose last gradient was clipped.", registry=to
         )
@@ -80,7 +80,7 @@ class LearnerMetrics:
             registry=to,
         )
         self.explained_variance = Gauge(
-            "chorus_explained_variance_ratio", "Of the last batch's returns, by their baseline.", registry=to
+            "chorus_explained_variance_ratio", "Share of the returns' variance that the baseline explains.", registry=to
         )
         self.entropy = Gauge(
             "chorus_policy_entropy_nats", "Mean entropy of the policy over the last batch.", registry=to
@@ -90,7 +90,7 @@ class LearnerMetrics:
             "Greatest |log pi (learner) - log pi (actor)| / max(1, |log pi|) of the last batch; about 1e-6 at lag 0.",
             registry=to,
         )
-        self.passes = Gauge("chorus_passes", "How often the last batch was gone through.", registry=to)
+        self.passes = Gauge("chorus_passes", "Passes over the last batch.", registry=to)
         self.kl = Gauge(
             "chorus_kl",
             "KL divergence of the policy from the one that acted, at the last step of a batch.",
@@ -98,7 +98,7 @@ class LearnerMetrics:
         )
         self.surrogate_clipped = Gauge(
             "chorus_surrogate_clipped",
-            "Share of agent-steps that the surrogate's clip took out of the last step of a batch.",
+            "Share of agent-steps whose gradient the surrogate's clip set to zero, at the last step of a batch.",
             registry=to,
         )
         self.ratio_mean = Gauge(
@@ -111,7 +111,7 @@ class LearnerMetrics:
         self.tasks = Counter("chorus_tasks", "Leases that ended, by outcome.", ["outcome"], registry=to)
         self.audits = Counter(
             "chorus_audits",
-            "Tasks run a second time on another actor, by result; named: a third run said who is wrong.",
+            "Tasks run a second time on another actor, by result; named: a third run showed which actor is wrong.",
             ["result"],
             registry=to,
         )
@@ -140,7 +140,7 @@ class LearnerMetrics:
         )
         self.expiry = Gauge(
             "chorus_certificate_expiry_timestamp_seconds",
-            "When the learner's own certificate ends, and that of the authority it trusts.",
+            "When the learner's own certificate expires, and that of the authority it trusts.",
             ["certificate"],
             registry=to,
         )
@@ -150,7 +150,7 @@ class LearnerMetrics:
             "chorus_checkpoint_timestamp_seconds", "When the last checkpoint was written.", registry=to
         )
         self.progress_time = Gauge(
-            "chorus_progress_timestamp_seconds", "When a task was last kept or an update done.", registry=to
+            "chorus_progress_timestamp_seconds", "When a task was last completed or an update done.", registry=to
         )
         # A series that is there from the start shows its first step too: rates and alerts need a 0 to rise from.
         _start(self.tasks, OUTCOMES)
@@ -182,7 +182,7 @@ class ActorMetrics:
         )
         self.expiry = Gauge(
             "chorus_actor_certificate_expiry_timestamp_seconds",
-            "When the actor's own certificate ends, and that of the authority it trusts.",
+            "When the actor's own certificate expires, and that of the authority it trusts.",
             ["certificate"],
             registry=to,
         )

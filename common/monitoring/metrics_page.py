@@ -13,7 +13,7 @@ SUFFIX = {"counter": "_total", "info": "_info"}
 
 HEAD = """# Metrics
 
-Made from `common/monitoring/metrics.py` by `make derived`; a test sees that both agree. Learner and actors serve
+Generated from `common/monitoring/metrics.py` by `make derived`; a test checks this. Learner and actors serve
 them at `/metrics` of `--metrics-port`, together with `process_*` (memory, processor time, open files) and `python_*`.
 
 Units are in the names: seconds, bytes, ratios. Counters begin at 0 with the process, so ask for rates. Labels have the

@@ -44,8 +44,8 @@ class _Timeline:
     def flush(self) -> None:
         """Write what is held, with the processor time that the whole process has used so far, and the idle time of the
         machine's processors."""
-        figures = {"seconds": time.process_time(), "idle": _idle_seconds()}
-        used = {"ph": "C", "name": "processor", "ts": _now(), "args": figures}
+        numbers = {"seconds": time.process_time(), "idle": _idle_seconds()}
+        used = {"ph": "C", "name": "processor", "ts": _now(), "args": numbers}
         with self._lock:
             held, self._held = [*self._held, used], []
             with self._path.open("a", encoding="utf-8") as file:
@@ -85,7 +85,7 @@ class span:
         return self
 
     def note(self, **about: float) -> None:
-        """Add figures that a person sees on the span."""
+        """Add numbers that a person sees on the span."""
         self._about |= about
 
     def __exit__(

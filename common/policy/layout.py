@@ -32,7 +32,7 @@ def layout(spec: PolicySpec, config: Config, module: Shapes | None = None) -> di
     Args:
         spec: the policy.
         config: of the run.
-        module: the tensors of the network of one's own that stands in the trunk's place; None if there is none.
+        module: the tensors of the network of the user's own that stands in the trunk's place; None if there is none.
     """
     network = spec.network
 

@@ -1,9 +1,9 @@
-"""Who plays against whom: in some tasks the agents of one side act by an older version of their policy.
+"""Opponents: in some tasks the agents of one side act with an older version of their policy.
 
-Fictitious self-play with a window of past versions (Heinrich & Silver 2015; Bansal et al. 2018): whoever learns must do
-well against all of them, not only against what its opponents have just become. Which side of a task is played by which
-version is drawn from a stream that the task names. So a task's line-up follows from the configuration and its name
-alone, on both sides of the wire and in a replay, and no message has to tell it.
+Fictitious self-play with a window of past versions (Heinrich & Silver 2015; Bansal et al. 2018): the side
+that learns must do well against all of them, not only against its opponents' newest version. Which side of a task plays
+with which version is drawn from a random stream of the task. So it follows from the configuration and the task's name
+alone, in the actor, in the learner and in a replay, and no message has to carry it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chorus.common.tasks.task import Purpose, Task, version_for
 
 @dataclass(frozen=True)
 class Seat:
-    """Some agents of a policy, and the version that they act by in a task."""
+    """Some agents of a policy, and the version that they act with in a task."""
 
     spec: PolicySpec
     version: int
@@ -29,14 +29,14 @@ class Seat:
 
 @dataclass(frozen=True)
 class _Draw:
-    """The agents that act by a past version, and by which."""
+    """The agents that act with a past version, and that version."""
 
     agents: frozenset[int]
     version: int
 
 
 class Opponents:
-    """The line-up of every task of a run."""
+    """The opponents of every task of a run."""
 
     def __init__(self, config: Config, environment: EnvironmentSpec, policies: tuple[PolicySpec, ...]) -> None:
         """Find the agents of every pattern of `opponents`.
@@ -49,7 +49,7 @@ class Opponents:
         self._sides = [_side(pattern, environment, policies) for pattern in config.opponents]
 
     def seats(self, task: Task) -> tuple[Seat, ...]:
-        """Who acts by which version in a task; every agent of the environment sits in exactly one seat."""
+        """Which agents act with which version in a task; every agent of the environment is in exactly one seat."""
         own, drawn = version_for(task.update, self._config.lag), self._drawn(task)
         if drawn is None:
             return tuple(Seat(spec, own) for spec in self._policies)
@@ -65,7 +65,7 @@ class Opponents:
         return tuple(seats)
 
     def past(self, task: Task) -> tuple[int, ...]:
-        """The versions that a task needs beside its own."""
+        """The versions that a task needs besides its own."""
         drawn = self._drawn(task)
         return () if drawn is None else (drawn.version,)
 
@@ -77,7 +77,7 @@ class Opponents:
         return [agent for spec in self._policies for agent in spec.agents if agent not in drawn.agents]
 
     def _drawn(self, task: Task) -> _Draw | None:
-        """The side that acts by a past version; None where everybody acts by the task's own, as in evaluations."""
+        """The side that acts with a past version; None if all agents act with the task's own, as in evaluations."""
         versions = archived(self._config, version_for(task.update, self._config.lag))
         if not self._sides or not versions or task.purpose is Purpose.EVALUATION:
             return None

@@ -17,7 +17,7 @@ from math import prod, sqrt
 from chorus.common.settings.sections import NetworkConfig
 
 MODULE, STRUCTURE = "module", "module.onnx"
-"""Prefix of the tensors of a network of one's own, and the tensor that holds what actors run in its place."""
+"""Prefix of the tensors of a network of the user's own, and the tensor that holds what actors run in its place."""
 NORM_EPSILON = 1e-5
 """Added to a layer's variance before it is divided by, as `torch.nn.LayerNorm` does."""
 HIDDEN_GAIN = {"relu": sqrt(2.0), "elu": sqrt(2.0), "silu": sqrt(2.0), "tanh": 5.0 / 3.0}
@@ -34,7 +34,7 @@ class Draw:
         constant: what it starts as instead.
         gain: of the orthogonal matrix that it starts as instead (Saxe et al. 2014).
         blocks: into how many matrices, one below the other, it falls that are orthogonal each: the gates of a memory.
-        given: whether a network of one's own says how it starts.
+        given: whether a network of the user's own says how it starts.
     """
 
     shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What every process of Chorus sets up: pinned arithmetic and its fingerprint, memory, the log, starting others.
+"""What every process of Chorus sets up: fixed arithmetic and its fingerprint, memory, the log, child processes.
 
 Not here: what is measured of a process (`common/monitoring`). Start reading at `arithmetic.py`.
 """

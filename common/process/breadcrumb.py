@@ -1,4 +1,4 @@
-"""The task that an actor is at, left where it outlives the actor: whoever started it learns in which task it died.
+"""The task that an actor is playing, written where it outlives the actor: its parent then knows in which task it died.
 
 A few bytes in a file that both have open. The kernel keeps what was written whatever ends the process.
 """
@@ -27,7 +27,7 @@ class Breadcrumb:
 
 
 def found(descriptor: int) -> Task | None:
-    """The task that was at work when the last word was written; None for none."""
+    """The task that was being played at the last write; None for none."""
     numbers = os.pread(descriptor, BYTES, 0).split()
     if len(numbers) != 3:
         return None

@@ -1,4 +1,4 @@
-"""Every setting of a run: what there is, what is allowed, how it is read, how it changes over a run.
+"""Every setting of a run: types, defaults, allowed values, reading, and schedules over the run.
 
-Not here: what a setting does; that is in the room that obeys it. Start reading at `config.py`.
+Not here: the effect of a setting; that is in the package that uses it. Start reading at `config.py`.
 """

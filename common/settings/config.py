@@ -44,11 +44,12 @@ class Config(Section, frozen=True):
     """All settings of a run.
 
     Attributes:
-        opponents: pattern of agent names to what those agents act by in a share of the tasks, one pattern at a time:
-            `past`, an older version of their own policy. Give both sides of a game a pattern, and each learns against
-            the other's past.
+        opponents: pattern of agent names to the opponents' kind: `past` lets those agents act with an older version of
+            their own policy in a share of the tasks, one pattern at a time. With a pattern for each side of a game,
+            each side is trained against past versions of the other.
         seed: seed of every random number in the run.
-        updates: number of updates after which the run ends; 0 for as many as suit the environment's longest episode.
+        updates: number of updates after which the run ends; 0 for a number that follows from the environment's longest
+            episode.
         lag: how many updates the version that collects a batch may be behind the newest; 0 is strictly on-policy.
         device: where gradients are computed: `cpu`, `cuda` or `cuda:1`.
         arithmetic: `portable`: the same bits on different machines; `native`: the fastest kernels of this machine.
@@ -96,8 +97,8 @@ class Config(Section, frozen=True):
         several = self.update.passes > 1 or (self.update.minibatches or 1) > 1
         if self.loss.reduction == "sequential" and (self.lag or self.loss.baseline == "value" or several):
             raise ValueError(
-                "loss.reduction sequential steps after every agent, so it goes with none of these: lag above 0 (here"
-                f" {self.lag}), loss.baseline value (here {self.loss.baseline}), several passes or minibatches (here"
+                "loss.reduction sequential steps after every agent, so it cannot be combined with lag above 0 (here"
+                f" {self.lag}), loss.baseline value (here {self.loss.baseline}), or several passes or minibatches (here"
                 f" {self.update.passes} and {self.update.minibatches or 1}); set lag=0, loss.baseline=leave_one_out,"
                 " update.passes=1"
             )

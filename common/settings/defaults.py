@@ -1,6 +1,6 @@
 """How much is played for an update, and for a run, where nobody says: chosen from the environment alone.
 
-Never from actors, cores or speed: the same configuration is the same run everywhere. The figures were chosen on
+Never from actors, cores or speed: the same configuration is the same run everywhere. The numbers were chosen on
 development tasks (docs/results.md says which) and are the same for every environment.
 """
 

@@ -15,7 +15,7 @@ import yaml
 from chorus.common.errors import ConfigError
 
 SHOWN = 60
-"""So much of a value that cannot be read is repeated to whoever wrote it."""
+"""Length to which a value that cannot be read is quoted in the message."""
 
 
 class _Loader(yaml.SafeLoader):

@@ -28,11 +28,11 @@ class EnvironmentConfig(Section, frozen=True):
             docs/environments.md lists the kinds.
         single_reward: for an environment that gives one reward per agent: whether it is the agent's own (`individual`)
             or already the team's (`team`, counted once per step).
-        isolation: `process` plays in a process of its own, which is started again when the environment ends it, killed
-            when it hangs, and renewed when it leaks; `none` plays in the actor's. Changes no bit of the result.
-        proof: of how every actor sees before its first task that episodes repeat themselves. `full`: a reused instance
-            against itself and against a fresh one; `light`: against itself alone, so that it is not known whether a
-            fresh one, as every restarted actor has, plays alike; `none`: not at all.
+        isolation: `process` runs the environment in a process of its own, which is started again when it ends, killed
+            when it hangs, and restarted when it leaks memory; `none` runs it in the actor's. The result is the same.
+        proof: how every actor checks before its first task that episodes are reproducible. `full`: a reused instance
+            is compared with itself and with a fresh one; `light`: with itself alone, so it is not known whether a
+            fresh one, which every restarted actor has, plays alike; `none`: no check.
     """
 
     spec: str = "spread?agents=3"
@@ -42,13 +42,13 @@ class EnvironmentConfig(Section, frozen=True):
 
 
 class RewardConfig(Section, frozen=True):
-    """The reward that is learned from: `individual * r_i + team * r_team`.
+    """The reward that agents are trained on: `individual * r_i + team * r_team`.
 
     Attributes:
         individual: weight of each agent's own reward.
         team: weight of the team reward. By default both weights are 0.5 where an environment gives both rewards; where
             it gives only one, that has weight 1, so that `mixed_return` is the environment's own return.
-        team_from: how to make a team reward of the agents' rewards where the environment has none of its own: their
+        team_from: how to compute a team reward from the agents' rewards where the environment has none: their
             `mean` or `sum` over the agents alive. With `null` there is no team reward if the rewards are individual,
             and it is their mean if they are the team's (`environment.single_reward`).
         scale: `deviation` divides rewards by their running standard deviation; `none` leaves them as they are.
@@ -61,13 +61,13 @@ class RewardConfig(Section, frozen=True):
 
 
 class TaskConfig(Section, frozen=True):
-    """A rollout task: what one actor does at a time.
+    """A rollout task: the unit of work of an actor.
 
     Attributes:
         episodes: K, the episodes that a task plays in lockstep. `null` resolves by the number of agents, the longest
-            episode and the size of an observation (`defaults.py`).
+            episode and the size of an observation (`common/settings/defaults.py`).
         instances: L, how many of them are played at once, each on an instance of the environment. `null` for all, or
-            for as many as the environment says may live at once. Bits depend on it as on any setting.
+            for as many as the environment says may live at once. The result depends on it as on any setting.
     """
 
     episodes: Positive | None = None
@@ -78,7 +78,7 @@ class UpdateConfig(Section, frozen=True):
     """An update: one batch, one or more optimiser steps, one new policy version.
 
     Attributes:
-        tasks: J, the rollout tasks per update. `null` resolves to 4, fewer where they would be large.
+        tasks: J, the rollout tasks per update. `null` resolves to 4, and to fewer where they would take much memory.
         passes: how many times the batch is used. The first optimiser step is the averaged REINFORCE gradient; every
             later one follows the clipped surrogate (`loss.surrogate_clip`).
         minibatches: optimiser steps per pass: the batch's tasks are divided into so many groups, in the order of their
@@ -91,7 +91,7 @@ class UpdateConfig(Section, frozen=True):
 
 
 REPLACED = ("kernel", "stride", "attention", "encoder", "memory", "layers", "layer_norm", "activation")
-"""What a network of one's own stands in the place of."""
+"""The settings that a network of the user's own replaces."""
 
 
 class NetworkConfig(Section, frozen=True):
@@ -101,22 +101,22 @@ class NetworkConfig(Section, frozen=True):
         channels: of the convolutions that an observation `[height, width, channels]` goes through first.
         kernel: side of their square kernels; a list gives each convolution its own.
         stride: of the convolutions; a list gives each its own.
-        attention: width in which an observation `[entities, features]` is told to the encoder whatever the order of
-            its entities: attention among them, then their mean; a row of zeros is nobody. 0 for no such thing.
-        heads: of the attention; they divide its width.
+        attention: width of self-attention over the entities of an observation `[entities, features]`, whose mean goes
+            to the encoder, so that their order makes no difference; a row of zeros is no entity. 0 for no attention.
+        heads: of the attention; must divide its width.
         encoder: width of the encoder, a linear layer and an activation; a list for layers one after the other.
-        memory: `lstm`, `gru`, or `none`: a linear layer and an activation, which remember nothing.
+        memory: `lstm`, `gru`, or `none`: a linear layer and an activation, without a recurrent state.
         lstm: width of the memory's hidden state, or of the layer in its place.
-        layers: of memory, one upon the other.
-        layer_norm: normalise what linear layers of encoder and memory give before the activation, and what an LSTM or
-            GRU puts out.
+        layers: of memory, stacked.
+        layer_norm: layer normalisation after the linear layers of encoder and memory, before the activation, and of
+            the output of an LSTM or GRU.
         activation: of encoder, convolutions, attention and `memory: none`.
-        initialisation: `uniform`, in +-1/sqrt(fan-in); `orthogonal`, with biases of zero and a policy near chance.
-        module: a network of one's own in the place of all of the above, `package.module:factory`, see
-            `learner/gradient/own_module.py`; what it gives out is `lstm` wide.
-        module_sha256: of the ONNX files that actors run in its place; the learner fills it in.
-        normalise_observations: subtract the running mean of observations and divide by their running deviation; not
-            those of pictures and entities, which convolutions and attention treat alike wherever they stand.
+        initialisation: `uniform`, in +-1/sqrt(fan-in); `orthogonal`, with biases of zero and a nearly uniform policy.
+        module: a network of your own in place of all of the above, `package.module:factory`, see
+            `learner/gradient/own_module.py`; its output has the width `lstm`.
+        module_sha256: digest of the ONNX files that actors run for it; set by the learner.
+        normalise_observations: subtract the running mean of observations and divide by their running standard
+            deviation; does not apply to images and entities.
     """
 
     channels: tuple[Positive, ...] = (16, 32)
@@ -184,9 +184,10 @@ class LossConfig(Section, frozen=True):
         entropy: weight of the entropy bonus.
         importance_clip: c of the importance ratio min(rho, c) at lag > 0 with one optimiser step per update. `null`
             leaves the correction out, so that its effect can be measured.
-        surrogate_clip: c of the clipped surrogate min(rho A, clip(rho, 1 - c, 1 + c) A), from the second step on.
-        target_kl: an update takes no further step once the KL divergence of the policy from the one that acted is
-            greater. `null` for no such limit.
+        surrogate_clip: c of the clipped surrogate min(rho A, clip(rho, 1 - c, 1 + c) A), which every step of an update
+            with several steps follows, except the first one at lag 0.
+        target_kl: an update takes no further step once the KL divergence of the policy from the one that acted exceeds
+            this. `null` for no limit.
         normalise_advantages: divide advantages by their running standard deviation.
     """
 
@@ -260,13 +261,13 @@ class SharingConfig(Section, frozen=True):
 
 
 class SelfPlayConfig(Section, frozen=True):
-    """How opponents that are `past` are drawn, see `opponents`.
+    """How past versions are drawn for opponents, see `opponents`.
 
     Attributes:
-        share: of the training tasks that one side of `opponents` plays by a past version and nothing is learned from
-            what it does; in all others everybody plays by the newest weights and learns.
-        every: updates from one version that is kept for this to the next.
-        keep: how many of the newest of them are drawn from.
+        share: share of the training tasks in which one side of `opponents` plays with a past version, and is not
+            trained; in all others every agent plays with the newest version and is trained.
+        every: every how many updates a version is kept for this.
+        keep: how many of the newest kept versions to draw from.
     """
 
     share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
@@ -293,8 +294,8 @@ class CheckpointConfig(Section, frozen=True):
     Attributes:
         every: updates between checkpoints.
         keep: how many of the newest checkpoints stay on disk.
-        archive: every so many checkpoints, one is kept for good. `chorus replay` starts from the last one before the
-            update that it is asked for: a smaller number costs disk, a greater one waiting.
+        archive: every so many checkpoints, one is kept forever. `chorus replay` starts from the last one before the
+            update in question: a smaller number costs disk space, a greater one costs time.
     """
 
     every: Positive = 50
@@ -321,9 +322,9 @@ class AuditConfig(Section, frozen=True):
 
     Attributes:
         share: fraction of the training tasks that are audited; a batch waits for its audits.
-        stop: end the run when two results differ, once a third run has said which is wrong.
-        bar: let an actor whose result was the wrong one not play any more; what it played of batches that are not yet
-            learned from is played again.
+        stop: end the run when two results differ, after a third run has shown which is wrong.
+        bar: exclude an actor whose result was wrong; its tasks in batches that are not yet learned from are played
+            again.
     """
 
     share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.0

@@ -37,7 +37,7 @@ def every() -> list[Shipped]:
 
 
 def find(name: Path) -> Path:
-    """The file that `--config NAME` means: that file, or else the configuration of that name that comes along.
+    """The file that `--config NAME` means: that file, or else the included configuration of that name.
 
     Raises:
         ConfigError: there is neither.
@@ -48,7 +48,7 @@ def find(name: Path) -> Path:
     if str(name) in known:
         return known[str(name)]
     near = get_close_matches(name.name.removesuffix(SUFFIX), known, n=1)
-    hint = f"the nearest that comes along is {near[0]}" if near else "`chorus configs` lists those that come along"
+    hint = f"the nearest included one is {near[0]}" if near else "`chorus configs` lists the included ones"
     raise ConfigError(f"--config {name}: there is no such file; {hint}")
 
 

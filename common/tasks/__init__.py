@@ -1,4 +1,4 @@
-"""What a rollout task is, which random draws belong to it, and the trajectory that it yields.
+"""The rollout task, its random streams, and the trajectory that it yields.
 
-Not here: who plays a task (`learner/tasks`), how it is played (`actor`). Start reading at `task.py`.
+Not here: the assignment to actors (`learner/tasks`), playing (`actor`). Start reading at `task.py`.
 """

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Purpose(IntEnum):
-    """What a rollout is played for; the numbers are those of the wire contract.
+    """The purpose of a rollout; the numbers are those of the wire contract.
 
     An audit is the second run of a training task, on another actor. It is a lease of its own in the ledger, but no
     actor is told: on the wire it has the training task's name.

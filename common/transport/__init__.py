@@ -1,4 +1,4 @@
-"""How actor and learner talk: channels, credentials, and trajectories and weights as messages.
+"""Communication of actor and learner: channels, credentials, trajectories and weights as messages.
 
-Not here: what is said when (`actor/client.py`, `learner/service`). Start reading at `wire.py`.
+Not here: the protocol (`actor/client.py`, `learner/service`). Start reading at `wire.py`.
 """

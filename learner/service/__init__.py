@@ -1,4 +1,4 @@
-"""What talks to actors: the gRPC server, a connection each, and the encoded versions that many are sent.
+"""The gRPC service for actors: the server, one connection per actor, and the encoded policy versions.
 
 Not here: decisions about tasks (`learner/tasks`) or learning. Start reading at `connection.py`.
 """

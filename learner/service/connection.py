@@ -23,8 +23,8 @@ from chorus.common.process.logs import printable
 from chorus.common.tasks.task import Task, version_for
 from chorus.common.transport.wire import TrajectoryAssembly, read_task, task_name
 from chorus.learner.coordinator import Coordinator
-from chorus.learner.service.allowance import Allowance
 from chorus.learner.service.frames import Frames
+from chorus.learner.service.rate_limit import TokenBucket
 from chorus.learner.tasks.ledger import NotLeased, Verdict
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
@@ -91,7 +91,7 @@ class Connection:
         self._finished = False
         self._sent: set[int] = set()
         self._assembly = TrajectoryAssembly(contract.payload_limit)
-        self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_IN_RESERVE, self.heard)
+        self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_IN_RESERVE, self.heard)
         self._silent_beats = 0
         self._stuck_beats = 0
         self._at: tuple[bytes, int] = (b"", 0)
@@ -232,7 +232,7 @@ class Connection:
             self.heard = time.monotonic()
             self._silent_beats = 0
             self._coordinator.metrics.received.inc(len(data))
-            if not self._allowance.spend(self.heard):
+            if not self._bucket.spend(self.heard):
                 raise Unlawful(
                     Code.RESOURCE_EXHAUSTED, "flood", f"more than {MESSAGES_PER_SECOND:.0f} messages a second"
                 )

@@ -1,4 +1,4 @@
-"""What only a learner at work knows of its run, for the page: its actors, its accounts, where its time goes.
+"""What only a running learner knows of its run, for the page: its actors, its accounts, where its time goes.
 
 Plain values, taken on the learner's own loop, where nothing changes under the hand; `Overview` asks it from elsewhere.
 """

@@ -7,7 +7,7 @@ batches.jsonl    a line per update: the digest of its batch, and who played whic
 checkpoints/     the newest whole one is what a resumed run starts from
 final/           policy.safetensors, once the run is complete
 log.jsonl        what learner and actors had to say, if `chorus train` started them
-lock             held by the learner at work
+lock             held by the running learner
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class RunFolder:
         except OSError as fault:
             self._lock.close()
             raise RunFolderError(
-                f"{path}: another learner is at work on this run; stop it or choose another --out"
+                f"{path}: another learner is using this run folder; stop it or choose another --out"
             ) from fault
         self.irreproducible: list[str] = []
         self._changed: dict[str, tuple[Any, Any]] = {}
@@ -131,7 +131,7 @@ class RunFolder:
                 writes down from which update.
 
         Raises:
-            ConfigError: another configuration or arithmetic is at work there; says what differs.
+            ConfigError: it holds another configuration or arithmetic; says what differs.
             RunFolderError: the folder holds something, but no run.
         """
         path = self.path / "config.yaml"

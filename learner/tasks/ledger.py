@@ -1,12 +1,12 @@
-"""The ledger of rollout tasks and leases: who may play what, what is done, what must be played again.
+"""The ledger of rollout tasks and leases: which actor plays which task, which are done, which must be repeated.
 
-A state machine without clock, thread or socket: every method is an event, `now` is whatever seconds the caller counts,
+A state machine without clock, thread or socket: every method is an event, `now` is the caller's time in seconds,
 and each operation takes logarithmic time, so the same code serves one actor and a hundred thousand.
 
-A task is *pending* (nobody plays it), *leased* (one or more actors do) or *done*. It becomes pending again when its
+A task is *pending* (no actor plays it), *leased* (one or more actors do) or *done*. It becomes pending again when its
 last holder leaves, fails or passes the lease's deadline; a task that takes unusually long is leased a second time to
-an actor that would otherwise be idle. The first answer is kept, later ones are equal and dropped; that of an actor past
-its deadline counts like any other.
+an actor that would otherwise be idle. The first result is kept; later ones are equal and are dropped. A result that
+comes after its deadline counts like any other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SMOOTHING = 0.05
 
 
 class Verdict(Enum):
-    """What became of an answer."""
+    """What became of a result."""
 
     KEPT = "kept"
     REPEATED = "repeated"
@@ -35,7 +35,7 @@ class Verdict(Enum):
 
 
 class NotLeased(Exception):
-    """An actor answered for a task that it was never given."""
+    """An actor sent a result for a task that was not leased to it."""
 
 
 @dataclass
@@ -60,11 +60,11 @@ class ActorRecord:
     """What the ledger knows of one actor.
 
     Attributes:
-        only_audits: it takes nothing but audits.
+        only_audits: it plays audits only.
         auditor: it may take audits; one whose arithmetic is not the run's may not.
         leases: the tasks it holds, each with the time of the lease.
-        overdue: those of them that are past their deadline: nobody counts on it any more.
-        completed: how many of its answers were kept.
+        overdue: those of them that are past their deadline.
+        completed: how many of its results were kept.
     """
 
     only_audits: bool = False
@@ -79,12 +79,12 @@ class _Entry:
     """One open task.
 
     Attributes:
-        pending: nobody plays it and it is not done.
-        done: an answer was kept.
-        late: a holder has been slow, and nobody was sent to help since.
-        holders: who plays it and is not past the deadline.
-        failures: who failed at it, in order.
-        barred: who may not have it: those whose answers an audit checks.
+        pending: no actor plays it and it is not done.
+        done: a result was kept.
+        late: a holder is slow, and the task was not given to a second actor yet.
+        holders: the actors that play it and are not past the deadline.
+        failures: the actors that failed at it, in order.
+        barred: the actors that may not have it: those whose results an audit checks.
     """
 
     pending: bool = True

@@ -39,7 +39,8 @@ def test_the_environment_passes_the_check(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     examination = check_environment("my_team:MyTeam", episodes=5)
     assert examination.trainable and examination.reproducible
-    assert all(remark.verdict.value == "fact" for remark in examination.remarks), "nothing even to be noted"
+    noted = {finding.topic for finding in examination.findings if finding.verdict.value != "fact"}
+    assert noted <= {"instances"}, "nothing is noted but, on a busy machine, how long making one took"
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_a_package_that_is_not_installed_is_named_with_its_extra(capsys: pytest.
 def test_a_fault_of_our_own_is_not_put_on_the_user(capsys: pytest.CaptureFixture[str]) -> None:
     assert end("train", KeyError("x")) == OWN
     answer = capsys.readouterr().err
-    assert "KeyError" in answer and "a fault of Chorus itself" in answer
+    assert "KeyError" in answer and "a bug in Chorus" in answer
 
 
 def test_what_a_run_waits_for_is_told() -> None:

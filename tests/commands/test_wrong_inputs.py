@@ -113,7 +113,7 @@ TABLE: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "a list of settings": ((*T, "--config", "list.yaml"), SETTINGS, ("expected `key: value` lines",)),
     "a file that is not YAML": ((*T, "--config", "broken.yaml"), SETTINGS, ("broken.yaml", "line 2")),
     "a file that is not UTF-8": ((*T, "--config", "latin.yaml"), SETTINGS, ("latin.yaml", "UTF-8")),
-    "no such file": ((*T, "--config", "sprad"), SETTINGS, ("--config sprad", "nearest that comes along is spread")),
+    "no such file": ((*T, "--config", "sprad"), SETTINGS, ("--config sprad", "nearest included one is spread")),
     "a folder for a file": ((*T, "--config", "."), SETTINGS, (".: Is a directory",)),
     # -- environments
     "no environment": ((*T, "--env", ""), ENVIRONMENT, ("the name is missing", "spread?agents=3")),

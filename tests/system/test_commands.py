@@ -67,7 +67,7 @@ def test_a_folder_of_other_things_is_refused(chorus: Chorus) -> None:
 def test_two_learners_on_one_run_folder(chorus: Chorus) -> None:
     chorus.learner("run")
     second = chorus.start("learner", "--out", chorus.folder / "run", "--listen", "127.0.0.1:0", *QUICK)
-    assert "another learner is at work" in second.refused()
+    assert "another learner is using" in second.refused()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -78,7 +78,7 @@ def test_a_signal_ends_training_cleanly_with_a_checkpoint(chorus: Chorus, number
     family = psutil.Process(training.pid).children(recursive=True)
     assert len(family) == 2
     training.send(number)
-    assert "goes on from here" in training.succeeded()
+    assert "continues it" in training.succeeded()
     assert not [child for child in family if child.is_running()], "actors were left behind"
     newest = max((run / "checkpoints").glob("*.safetensors"))
     assert int(newest.stem) == len(rows(run)), "the checkpoint is not of the last update"

@@ -1,4 +1,4 @@
-"""Small environments of one's own that misbehave as real ones do, in PettingZoo's parallel API."""
+"""Small environments of the user's own that misbehave as real ones do, in PettingZoo's parallel API."""
 
 from __future__ import annotations
 

@@ -36,9 +36,9 @@ from chorus.common.environments.adapters.answers import (
 )
 from chorus.common.environments.adapters.roster import Member, Numbers, meet
 from chorus.common.environments.adapters.slots import Slots
-from chorus.common.environments.blame import blame
 from chorus.common.environments.interface import ActionArray, EnvironmentSpec, FloatArray, Frame, Outcome
 from chorus.common.environments.spaces import MASK_KEY, write_mask
+from chorus.common.environments.user_errors import blame
 from chorus.common.errors import EnvironmentFault
 
 TEAM_KEY = "team_reward"

@@ -1,4 +1,4 @@
-"""Is an environment what Chorus needs? The proof that it is a pure function of its seed, and `chorus check-env`.
+"""Checks of an environment: is it reproducible (a pure function of its seed), and can Chorus train on it?
 
 Not here: the rules themselves (`interface.py`). Start reading at `purity.py`.
 """

@@ -1,4 +1,4 @@
-"""An environment examined: whole episodes played with random actions, and what was found written down as remarks."""
+"""An environment examined: whole episodes played with random actions, and what was found."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from chorus.common.environments import progress
-from chorus.common.environments.checks.purity import SLOW_SECONDS, Finding, Level, Purity, prove, random_actions
-from chorus.common.environments.checks.remark import Remark, Verdict
+from chorus.common.environments.checks.episode_monitor import EpisodeMonitor
+from chorus.common.environments.checks.finding import Finding, Verdict
+from chorus.common.environments.checks.purity import SLOW_SECONDS, Level, Purity, PurityResult, prove, random_actions
 from chorus.common.environments.checks.weight import resident, weights
-from chorus.common.environments.checks.witness import Witness
 from chorus.common.environments.interface import Environment, EnvironmentSpec
 from chorus.common.environments.registry import make
 from chorus.common.errors import EnvironmentFault
@@ -29,14 +29,14 @@ class Examination:
 
     Attributes:
         spec: the spec string.
-        remarks: in the order found.
+        findings: in the order found.
         digest: of a fresh instance's episodes, to compare with another process's; empty if it never got so far.
         reproducible: whether equal seeds give equal episodes in this process.
         at_once: how many instances these episodes were played by; 0 for one for each.
     """
 
     spec: str
-    remarks: tuple[Remark, ...]
+    findings: tuple[Finding, ...]
     digest: str = ""
     reproducible: bool = False
     at_once: int = 0
@@ -44,7 +44,7 @@ class Examination:
     @property
     def trainable(self) -> bool:
         """Whether Chorus could train on it."""
-        return all(remark.verdict is not Verdict.FAULT for remark in self.remarks)
+        return all(finding.verdict is not Verdict.FAULT for finding in self.findings)
 
 
 def examine(
@@ -60,35 +60,37 @@ def examine(
         level: of the proof, as `environment.proof` has it.
         instances: how many may live at once; None for as many as are of use.
     """
-    remarks: list[Remark] = []
+    findings: list[Finding] = []
     met: list[EnvironmentSpec] = []
-    found: Finding | None = None
+    found: PurityResult | None = None
     held = resident()
 
     def make_one() -> Environment:
         environment = make(spec)
         if not met:
             met.append(environment.spec)
-            remarks.extend(_introduced(environment.spec))
+            findings.extend(_introduced(environment.spec))
         return environment
 
     try:
         environment, found = prove(make_one, level=level, instances=instances)
         try:
-            remarks.append(_purity(found))
+            findings.append(_purity(found))
             at_once = _at_once(environment.spec, found.seconds, instances)
-            remarks += _played(environment, episodes, seed, steps, at_once)
-            remarks += weights(environment, found.seconds, resident() - held, at_once)
+            findings += _played(environment, episodes, seed, steps, at_once)
+            findings += weights(environment, found.seconds, resident() - held, at_once)
         finally:
             environment.close()
     except EnvironmentFault as fault:
         text, _, remedy = str(fault).rpartition("; ")
-        remarks.append(Remark("rules", text, Verdict.FAULT, remedy) if text else Remark("rules", remedy, Verdict.FAULT))
+        findings.append(
+            Finding("rules", text, Verdict.FAULT, remedy) if text else Finding("rules", remedy, Verdict.FAULT)
+        )
     except BaseException as error:
-        remarks.append(_crash(error))
+        findings.append(_crash(error))
     if found is None:
-        return Examination(spec, tuple(remarks))
-    return Examination(spec, tuple(remarks), found.digest, found.reproducible, found.at_once or 0)
+        return Examination(spec, tuple(findings))
+    return Examination(spec, tuple(findings), found.digest, found.reproducible, found.at_once or 0)
 
 
 def _at_once(spec: EnvironmentSpec, seconds: float, instances: int | None) -> int:
@@ -97,11 +99,11 @@ def _at_once(spec: EnvironmentSpec, seconds: float, instances: int | None) -> in
     return 1 if seconds > SLOW_SECONDS else limit
 
 
-def _introduced(spec: EnvironmentSpec) -> Iterator[Remark]:
+def _introduced(spec: EnvironmentSpec) -> Iterator[Finding]:
     """What the environment says of itself."""
-    yield Remark("package", spec.package)
+    yield Finding("package", spec.package)
     names = [agent.name for agent in spec.agents]
-    yield Remark("agents", f"{len(names)}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}")
+    yield Finding("agents", f"{len(names)}: {', '.join(names[:6])}{', …' if len(names) > 6 else ''}")
     kinds: dict[tuple[str, str], list[str]] = {}
     for agent in spec.agents:
         seen = "×".join(map(str, agent.observation_shape))
@@ -114,17 +116,17 @@ def _introduced(spec: EnvironmentSpec) -> Iterator[Remark]:
     for (seen, done), members in kinds.items():
         who = "" if len(kinds) == 1 else f" ({', '.join(members[:3])}{', …' if len(members) > 3 else ''})"
         picture = ", a picture" if seen.count("×") == 2 else ""
-        yield Remark("observations", f"{seen}{picture}{who}")
-        yield Remark("actions", f"{done}{', masked' if spec.action_masks else ''}{who}")
+        yield Finding("observations", f"{seen}{picture}{who}")
+        yield Finding("actions", f"{done}{', masked' if spec.action_masks else ''}{who}")
     if any(len(agent.observation_shape) == 3 for agent in spec.agents):
-        yield Remark(
+        yield Finding(
             "pictures",
             "what has three dimensions is taken for height, width and channels and goes through convolutions",
             Verdict.NOTE,
             "if it is none, as the board of a game, set network.channels to [], which flattens it",
         )
     if len(kinds) > 1:
-        yield Remark(
+        yield Finding(
             "sharing",
             f"the agents are of {len(kinds)} kinds, which cannot all share one policy",
             Verdict.NOTE,
@@ -132,63 +134,65 @@ def _introduced(spec: EnvironmentSpec) -> Iterator[Remark]:
         )
 
 
-def _purity(found: Finding) -> Remark:
+def _purity(found: PurityResult) -> Finding:
     purity, message = found.purity, found.message
     if purity is Purity.PURE and message:
-        return Remark("reproducible", message, Verdict.NOTE, "look with --proof full before a long run")
+        return Finding("reproducible", message, Verdict.NOTE, "look with --proof full before a long run")
     if purity is Purity.PURE:
-        return Remark("reproducible", "yes, reused and fresh instances agree")
+        return Finding("reproducible", "yes, reused and fresh instances agree")
     text, _, remedy = message.partition(" Remedy: ")
     topic = "reuse" if purity is Purity.FRESH_ONLY else "reproducible"
-    return Remark(topic, text, Verdict.NOTE, remedy)
+    return Finding(topic, text, Verdict.NOTE, remedy)
 
 
-def _played(environment: Environment, episodes: int, seed: int, steps: int, at_once: int) -> Iterator[Remark]:
+def _played(environment: Environment, episodes: int, seed: int, steps: int, at_once: int) -> Iterator[Finding]:
     """Play whole episodes and say what they were like."""
     spec = environment.spec
-    witness = Witness(spec, getattr(environment, "promises", None))
+    monitor = EpisodeMonitor(spec, getattr(environment, "promises", None))
     limit = max(steps, spec.max_steps or 0)
     seconds, env_steps, left, globals_used = 0.0, 0, episodes, False
     while left:
         size = min(left, at_once)
-        batch = _play(environment, size, seed + left, limit, witness)
+        batch = _play(environment, size, seed + left, limit, monitor)
         seconds, env_steps, globals_used = seconds + batch[0], env_steps + batch[1], globals_used or batch[2]
         left -= size
-    yield from _lengths(witness, spec, limit)
-    yield from _rewards(witness, spec)
-    if witness.deaths or witness.rebirths:
-        yield Remark(
+    yield from _lengths(monitor, spec, limit)
+    yield from _rewards(monitor, spec)
+    if monitor.deaths or monitor.rebirths:
+        yield Finding(
             "lives",
-            f"{witness.deaths} ended in mid-episode, {witness.rebirths} agents were reborn, in {episodes} episodes",
+            f"{monitor.deaths} ended in mid-episode, {monitor.rebirths} agents were reborn, in {episodes} episodes",
         )
-    if witness.waits:
-        yield Remark("turns", "agents wait while others act; they keep their memory meanwhile")
-    if witness.largest > LARGE:
-        yield Remark(
+    if monitor.waits:
+        yield Finding("turns", "agents wait while others act; they keep their memory meanwhile")
+    if monitor.largest > LARGE:
+        yield Finding(
             "scale",
-            f"observations reach {witness.largest:.3g}",
+            f"observations reach {monitor.largest:.3g}",
             Verdict.NOTE,
             "let observations be normalised by running statistics",
         )
-    for name, value in witness.strays.items():
-        yield Remark(
+    for name, value in monitor.strays.items():
+        yield Finding(
             "space",
             f"agent {name} observed {value:g}, which its space does not hold; it is taken as it is",
             Verdict.NOTE,
             "let the space promise what the environment shows, or mend what it shows",
         )
     if globals_used:
-        yield Remark(
+        yield Finding(
             "randomness",
             "draws from the global generator of Python or NumPy; Chorus seeds both for every task",
             Verdict.NOTE,
             "better draw from the seed given to reset",
         )
-    yield from (Remark("rules", text, Verdict.FAULT, remedy) for text, remedy in witness.breaches.items())
-    yield Remark("speed", f"{env_steps / seconds:,.0f} env-steps/s, {min(at_once, episodes)} episodes side by side")
+    yield from (Finding("rules", text, Verdict.FAULT, remedy) for text, remedy in monitor.breaches.items())
+    yield Finding("speed", f"{env_steps / seconds:,.0f} env-steps/s, {min(at_once, episodes)} episodes side by side")
 
 
-def _play(environment: Environment, size: int, seed: int, limit: int, witness: Witness) -> tuple[float, int, bool]:
+def _play(
+    environment: Environment, size: int, seed: int, limit: int, monitor: EpisodeMonitor
+) -> tuple[float, int, bool]:
     """Play one batch; return seconds spent in the environment, steps counted, whether global generators were used."""
     draw = np.random.default_rng(seed)
     random.seed(seed)
@@ -197,19 +201,19 @@ def _play(environment: Environment, size: int, seed: int, limit: int, witness: W
     frame = environment.reset(size, np.random.default_rng(draw.integers(2**32)))
     seconds, counted = time.perf_counter() - clock, 0
     at_first = _drawn()
-    witness.begin(frame)
+    monitor.begin(frame)
     for step in range(limit):
         progress.tell(f"playing, step {step}")
         actions = random_actions(environment.spec, frame, draw)
         clock = time.perf_counter()
         outcome = environment.step(actions)
         seconds += time.perf_counter() - clock
-        counted += int((~witness.over).sum())
-        witness.see(outcome)
+        counted += int((~monitor.over).sum())
+        monitor.see(outcome)
         frame = outcome.frame
-        if witness.over.all():
+        if monitor.over.all():
             break
-    witness.end()
+    monitor.end()
     return seconds, counted, at_first != (_SEEDED, _SEEDED) or _drawn() != at_first
 
 
@@ -221,48 +225,48 @@ def _drawn() -> tuple[int, int]:
     return random.getstate()[1][-1], np.random.get_state(legacy=False)["state"]["pos"]  # noqa: NPY002
 
 
-def _lengths(witness: Witness, spec: EnvironmentSpec, limit: int) -> Iterator[Remark]:
-    if witness.lengths:
-        low, mean, high = min(witness.lengths), np.mean(witness.lengths), max(witness.lengths)
+def _lengths(monitor: EpisodeMonitor, spec: EnvironmentSpec, limit: int) -> Iterator[Finding]:
+    if monitor.lengths:
+        low, mean, high = min(monitor.lengths), np.mean(monitor.lengths), max(monitor.lengths)
         text = f"{low} … {high} steps, {mean:.1f} on average"
-        yield Remark("episodes", f"{text}; at most {spec.max_steps}" if spec.max_steps else text)
-    if witness.unfinished:
-        ended = len(witness.lengths)
-        yield Remark(
+        yield Finding("episodes", f"{text}; at most {spec.max_steps}" if spec.max_steps else text)
+    if monitor.unfinished:
+        ended = len(monitor.lengths)
+        yield Finding(
             "endless",
-            f"{witness.unfinished} of {ended + witness.unfinished} episodes were not over after {limit} steps",
+            f"{monitor.unfinished} of {ended + monitor.unfinished} episodes were not over after {limit} steps",
             Verdict.NOTE if ended else Verdict.FAULT,
             "give the environment a limit of time (often max_cycles or max_steps in the spec string), or look further "
             "with --steps",
         )
 
 
-def _rewards(witness: Witness, spec: EnvironmentSpec) -> Iterator[Remark]:
-    if not witness.lengths:
+def _rewards(monitor: EpisodeMonitor, spec: EnvironmentSpec) -> Iterator[Finding]:
+    if not monitor.lengths:
         return
-    low, high = witness.extremes
-    text = f"{np.mean(witness.individual):.4g} ± {np.std(witness.individual):.2g} an episode, summed over agents"
-    yield Remark("rewards", f"{text}; {low:.3g} … {high:.3g} a step")
+    low, high = monitor.extremes
+    text = f"{np.mean(monitor.individual):.4g} ± {np.std(monitor.individual):.2g} an episode, summed over agents"
+    yield Finding("rewards", f"{text}; {low:.3g} … {high:.3g} a step")
     if spec.team_reward:
-        yield Remark("team reward", f"{np.mean(witness.team):.4g} ± {np.std(witness.team):.2g} an episode")
-    elif len(spec.agents) > 1 and witness.paid and witness.alike:
-        yield Remark(
+        yield Finding("team reward", f"{np.mean(monitor.team):.4g} ± {np.std(monitor.team):.2g} an episode")
+    elif len(spec.agents) > 1 and monitor.paid and monitor.alike:
+        yield Finding(
             "team reward",
             "all agents always got the same reward, which is then the team's",
             Verdict.NOTE,
             "set environment.single_reward to team",
         )
     elif len(spec.agents) > 1:
-        yield Remark("team reward", "none apart from the agents' own")
-        if witness.paid and witness.opposed:
-            yield Remark(
+        yield Finding("team reward", "none apart from the agents' own")
+        if monitor.paid and monitor.opposed:
+            yield Finding(
                 "opponents",
                 "what one agent wins others lose, so that returns summed over agents show no learning",
                 Verdict.NOTE,
                 "measure each side against the other as it began: chorus evaluate DIR --untrained AGENTS",
             )
-    if not any(witness.individual) and not any(witness.team) and low == high == 0:
-        yield Remark(
+    if not any(monitor.individual) and not any(monitor.team) and low == high == 0:
+        yield Finding(
             "rewards",
             "random actions never earned anything",
             Verdict.NOTE,
@@ -270,11 +274,11 @@ def _rewards(witness: Witness, spec: EnvironmentSpec) -> Iterator[Remark]:
         )
 
 
-def _crash(error: BaseException) -> Remark:
+def _crash(error: BaseException) -> Finding:
     """What an exception from inside the environment says."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     notes = "; ".join(getattr(error, "__notes__", ()))
-    return Remark(
+    return Finding(
         "crash",
         f"{type(error).__name__}: {error} ({where.filename}:{where.lineno}){'; ' + notes if notes else ''}",
         Verdict.FAULT,

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chorus.common.environments import progress
-from chorus.common.environments.blame import blame
 from chorus.common.environments.interface import (
     ActionArray,
     Bounds,
@@ -31,6 +30,7 @@ from chorus.common.environments.interface import (
     Outcome,
     kind_of,
 )
+from chorus.common.environments.user_errors import blame
 from chorus.common.errors import EnvironmentFault
 
 EPISODES = 2
@@ -54,7 +54,7 @@ class Purity(Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class PurityResult:
     """What the proof found, and what follows.
 
     Attributes:
@@ -88,7 +88,7 @@ def prove(
     steps: int = STEPS,
     task_episodes: int | None = None,
     instances: int | None = None,
-) -> tuple[Environment, Finding]:
+) -> tuple[Environment, PurityResult]:
     """Make an environment that is safe to reuse for task after task, and say what was found.
 
     There is never more than one of them at a time. It plays with as few instances as `instances` says, and with one
@@ -110,8 +110,8 @@ def prove(
     used = make()
     seconds = time.monotonic() - began
     if level == "none":
-        told = f"environment {used.spec.name!r} was not proven to repeat itself (environment.proof is none)"
-        return used, Finding(Purity.PURE, told, seconds=seconds)
+        told = f"environment {used.spec.name!r} was not checked for reproducibility (environment.proof is none)"
+        return used, PurityResult(Purity.PURE, told, seconds=seconds)
     limits = [limit for limit in (instances, used.spec.instances) if limit is not None]
     at_once = 1 if seconds > SLOW_SECONDS else min(limits, default=None)
     count = min(task_episodes or episodes, instances or task_episodes or episodes)
@@ -154,10 +154,10 @@ def _conclude(
     level: Level,
     seconds: float,
     task_episodes: int,
-) -> tuple[Environment, Finding]:
+) -> tuple[Environment, PurityResult]:
     name = environment.spec.name
     if fresh_differs:
-        return environment, Finding(
+        return environment, PurityResult(
             Purity.NOT_REPRODUCIBLE,
             f"environment {name!r} is not reproducible: two fresh instances differ for the same seed; runs with it "
             "cannot be repeated or audited. Remedy: let it draw only from the seed given to reset",
@@ -171,7 +171,7 @@ def _conclude(
             _seconds(environment, task_episodes)  # the first time, it may have to make room for so many
             reused = _seconds(environment, task_episodes)
             cost = max(0.0, _seconds(renewed, task_episodes) - reused)
-        return renewed, Finding(
+        return renewed, PurityResult(
             Purity.FRESH_ONLY,
             f"environment {name!r} keeps something from one task to the next, so it is made anew for every task, which "
             f"costs about {1000 * cost:.0f} ms for a task of {task_episodes} episodes. Remedy: let reset put "
@@ -186,7 +186,7 @@ def _conclude(
             f"environment {name!r} repeats itself; whether a fresh instance plays as a used one was not looked at "
             "(environment.proof is light)"
         )
-    return environment, Finding(Purity.PURE, told, digest=found, seconds=seconds)
+    return environment, PurityResult(Purity.PURE, told, digest=found, seconds=seconds)
 
 
 def _beginning(environment: Environment, number: int, episodes: int, at_once: int | None) -> str:

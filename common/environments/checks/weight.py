@@ -1,4 +1,4 @@
-"""What an environment weighs: an instance of it in seconds and bytes, a task in bytes."""
+"""What an environment costs: an instance in seconds and bytes, a task in bytes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chorus.common.environments.adapters.lockstep import Lockstep
+from chorus.common.environments.checks.finding import Finding, Verdict
 from chorus.common.environments.checks.purity import Fresh
-from chorus.common.environments.checks.remark import Remark, Verdict
 from chorus.common.environments.interface import Environment
 from chorus.common.settings import defaults
 
@@ -23,7 +23,7 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def weights(environment: Environment, seconds: float, held: int, at_once: int) -> Iterator[Remark]:
+def weights(environment: Environment, seconds: float, held: int, at_once: int) -> Iterator[Finding]:
     """What a task takes, and what its instances take.
 
     Args:
@@ -45,7 +45,7 @@ def weights(environment: Environment, seconds: float, held: int, at_once: int) -
         f" and J = {tasks} of them an update"
     )
     if task > HEAVY_TASK_BYTES:
-        yield Remark(
+        yield Finding(
             "task",
             text,
             Verdict.NOTE,
@@ -53,10 +53,10 @@ def weights(environment: Environment, seconds: float, held: int, at_once: int) -
             "and learner hold several times as much",
         )
     else:
-        yield Remark("task", text)
+        yield Finding("task", text)
     inner = environment.inside if isinstance(environment, Fresh) else environment
     if not isinstance(inner, Lockstep):
-        yield Remark("instances", "one steps all episodes at once")
+        yield Finding("instances", "one steps all episodes at once")
         return
     each = held / at_once
     at_all = min(episodes, spec.instances or episodes)
@@ -65,11 +65,11 @@ def weights(environment: Environment, seconds: float, held: int, at_once: int) -
         f" {at_all * seconds:,.1f} s, at most {at_all * each / MEGABYTE:,.0f} MB"
     )
     if at_all * seconds > HEAVY_SECONDS or at_all * each > HEAVY_BYTES:
-        yield Remark(
+        yield Finding(
             "instances",
             text,
             Verdict.NOTE,
             "set task.instances to a few, or to 1: the episodes of a task are then played on so many, in waves",
         )
     else:
-        yield Remark("instances", text)
+        yield Finding("instances", text)

@@ -23,7 +23,7 @@ from chorus.common.policy.sharing import divide
 from chorus.common.settings.config import check
 from chorus.formats.model import describe
 from chorus.formats.onnx import write as write_onnx
-from tests.chorus.formats.taken_home import TakenHome, open_onnx, open_torchscript
+from tests.chorus.formats.exported import Exported, open_onnx, open_torchscript
 from tests.playground import settings, tensors_for
 from tests.run_folders import write_run
 from tests.worlds import Gallery
@@ -49,7 +49,7 @@ STEPS, ROWS = 6, 9
 FORMATS = {"onnx": open_onnx, "torchscript": open_torchscript}
 
 
-def agree(run: Path, file: TakenHome) -> None:
+def agree(run: Path, file: Exported) -> None:
     """That the file says what the run's one policy says, step after step."""
     policy = chorus.load(run)
     (part,) = policy.policies
@@ -117,7 +117,7 @@ def test_it_chooses_the_same_actions_over_a_hundred_episodes(world: str, tmp_pat
         agents = len(policy.agents)
         file.begin(100 * agents)
 
-        def taken(observations: Any, present: Any, file: TakenHome = file, agents: int = agents) -> Any:
+        def taken(observations: Any, present: Any, file: Exported = file, agents: int = agents) -> Any:
             said = file.step(observations.reshape(len(present) * agents, -1), np.tile(np.arange(agents), len(present)))
             starts = np.cumsum(file.about["choices"])[:-1]
             chosen = [part.argmax(axis=1) for part in np.split(said, starts, axis=1)]

@@ -15,7 +15,7 @@ from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.policy.weights import Tensors
 from chorus.formats import onnx, torchscript
 from chorus.formats.model import describe
-from tests.chorus.formats.taken_home import open_onnx, open_torchscript
+from tests.chorus.formats.exported import open_onnx, open_torchscript
 from tests.networks import Case, cases
 from tests.playground import tensors_for
 

@@ -72,7 +72,7 @@ def test_start_middle_end_and_stop() -> None:
     assert "8:20" in shown, "500 updates of a second each are left"
     assert "-61.50" in shown
     view.stopping()
-    assert "stopping: the step at work is finished" in "\n".join(terminal.shown())
+    assert "stopping: the present update is finished" in "\n".join(terminal.shown())
     terminal.now += 1.0
     view.update(progress(1000))
     assert "1000 of 1000" in "\n".join(terminal.shown())

@@ -80,7 +80,10 @@ REFUSED: dict[str, tuple[dict[Any, Any], str]] = {
         {"task": {"episodes": 1}, "loss": {"baseline": "leave_one_out"}},
         "loss.baseline leave_one_out compares",
     ),
-    "agent after agent off-policy": ({"loss": {"reduction": "sequential"}, "lag": 1}, "sequential needs lag 0"),
+    "agent after agent off-policy": (
+        {"loss": {"reduction": "sequential"}, "lag": 1},
+        "set lag=0, loss.baseline=leave_one_out, update.passes=1",
+    ),
     "groups without patterns": ({"sharing": {"mode": "groups"}}, "belong together"),
     "patterns without groups": ({"sharing": {"groups": {"a": "*"}}}, "belong together"),
     "a pattern that is none": ({"sharing": {"mode": "groups", "groups": {"a": 3}}}, "sharing.groups is {'a': 3}"),

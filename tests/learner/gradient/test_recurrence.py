@@ -1,6 +1,7 @@
-"""The hand-written LSTM over lives of unlike lengths, held to torch's own and to finite differences."""
+"""The hand-written LSTM and GRU over lives of different lengths, compared with torch and with finite differences."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -8,43 +9,76 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from chorus.learner.gradient.gru import packed_gru
 from chorus.learner.gradient.recurrence import packed_lstm
 
 Sizes = np.ndarray[tuple[int], np.dtype[np.intp]]
+Parts = Sequence[torch.Tensor]
 
 
 def sizes_of(lengths: list[int]) -> Sizes:
     return np.array([sum(length > rank for length in lengths) for rank in range(max(lengths))])
 
 
-def tensors(sizes: Sizes, inputs: int, width: int, seed: int = 0) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    shapes = [(int(sizes.sum()), inputs), (4 * width, inputs), (4 * width, width), (4 * width,)]
-    return [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
-
-
-def apply(parts: Sequence[torch.Tensor], sizes: Sizes) -> torch.Tensor:
+def lstm(parts: Parts, sizes: Sizes) -> torch.Tensor:
     inputs, weight_ih, weight_hh, bias = parts
     return packed_lstm(inputs, weight_ih, weight_hh, bias, sizes)
 
 
-def by_torch(parts: list[torch.Tensor], sizes: Sizes) -> torch.Tensor:
+def gru(parts: Parts, sizes: Sizes) -> torch.Tensor:
+    inputs, weight_ih, weight_hh, bias, bias_hh = parts
+    return packed_gru(inputs, weight_ih, weight_hh, bias, bias_hh, sizes)
+
+
+def lstm_by_torch(parts: Parts, sizes: Sizes) -> torch.Tensor:
     inputs, weight_ih, weight_hh, bias = parts
     start = inputs.new_zeros(1, int(sizes[0]), weight_hh.shape[1])
     weights = [weight_ih, weight_hh, bias, torch.zeros_like(bias)]
     return torch.lstm(inputs, torch.from_numpy(sizes), (start, start), weights, True, 1, 0.0, True, False)[0]
 
 
+def gru_by_torch(parts: Parts, sizes: Sizes) -> torch.Tensor:
+    inputs, weight_ih, weight_hh, bias, bias_hh = parts
+    start = inputs.new_zeros(1, int(sizes[0]), weight_hh.shape[1])
+    weights = [weight_ih, weight_hh, bias, torch.cat([bias.new_zeros(2 * len(bias_hh)), bias_hh])]
+    return torch.gru(inputs, torch.from_numpy(sizes), start, weights, True, 1, 0.0, True, False)[0]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recurrence: its gates, whether it has a second bias `[width]`, and the two computations of it."""
+
+    gates: int
+    inner_bias: bool
+    ours: Callable[[Parts, Sizes], torch.Tensor]
+    by_torch: Callable[[Parts, Sizes], torch.Tensor]
+
+    def tensors(self, sizes: Sizes, inputs: int, width: int) -> list[torch.Tensor]:
+        """Inputs `[step, input]`, weights and biases, drawn at random."""
+        gates = self.gates * width
+        shapes = [(int(sizes.sum()), inputs), (gates, inputs), (gates, width), (gates,), *[(width,)] * self.inner_bias]
+        generator = torch.Generator().manual_seed(0)
+        return [torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
+
+
+CELLS = {
+    "lstm": Cell(4, False, lstm, lstm_by_torch),
+    "gru": Cell(3, True, gru, gru_by_torch),
+}
+each_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS.keys())
+
+
+@each_cell
 @settings(max_examples=40, deadline=None)
 @given(
     lengths=some.lists(some.integers(1, 7), min_size=1, max_size=6),
     width=some.integers(1, 5),
     inputs=some.integers(1, 4),
 )
-def test_states_and_gradients_equal_those_of_torch(lengths: list[int], width: int, inputs: int) -> None:
+def test_states_and_gradients_equal_those_of_torch(cell: Cell, lengths: list[int], width: int, inputs: int) -> None:
     sizes = sizes_of(lengths)
-    parts = tensors(sizes, inputs, width)
-    ours, theirs = apply(parts, sizes), by_torch(parts, sizes)
+    parts = cell.tensors(sizes, inputs, width)
+    ours, theirs = cell.ours(parts, sizes), cell.by_torch(parts, sizes)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
     weight = torch.randn(ours.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     for mine, its in zip(
@@ -55,14 +89,16 @@ def test_states_and_gradients_equal_those_of_torch(lengths: list[int], width: in
         torch.testing.assert_close(mine, its, rtol=1e-10, atol=1e-12)
 
 
+@each_cell
 @pytest.mark.parametrize("lengths", [[1], [3, 1], [4, 4, 2, 1], [5]])
-def test_gradients_are_slopes(lengths: list[int]) -> None:
+def test_gradients_equal_finite_differences(cell: Cell, lengths: list[int]) -> None:
     sizes = sizes_of(lengths)
-    assert torch.autograd.gradcheck(lambda *parts: apply(parts, sizes), tensors(sizes, 3, 2))
+    assert torch.autograd.gradcheck(lambda *parts: cell.ours(parts, sizes), cell.tensors(sizes, 3, 2))
 
 
-def test_inputs_that_need_no_gradient_get_none() -> None:
+@each_cell
+def test_inputs_that_need_no_gradient_get_none(cell: Cell) -> None:
     sizes = sizes_of([3, 2])
-    inputs, *weights = tensors(sizes, 3, 2)
-    hidden = apply([inputs.detach(), *weights], sizes)
+    inputs, *weights = cell.tensors(sizes, 3, 2)
+    hidden = cell.ours([inputs.detach(), *weights], sizes)
     assert all(part is not None for part in torch.autograd.grad(hidden.sum(), weights))

@@ -51,7 +51,7 @@ def row(update: int) -> dict[str, Any]:
 
 def test_two_learners_on_one_folder_the_second_refuses_to_start(path: Path) -> None:
     _, first = begun(path)
-    with pytest.raises(RunFolderError, match="another learner is at work on this run"):
+    with pytest.raises(RunFolderError, match="another learner is using this run folder"):
         RunFolder(path)
     first.close()
     RunFolder(path).close()

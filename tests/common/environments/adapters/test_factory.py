@@ -35,7 +35,7 @@ def test_the_example_of_the_documentation_works_as_it_is_printed(elsewhere: Path
     assert len(code) <= 36, "thirty lines, but for the imports"
     (elsewhere / "meeting.py").write_text(example)
     report = examine("meeting:Meeting", episodes=10, seed=0, steps=100)
-    assert report.trainable, report.remarks
+    assert report.trainable, report.findings
     spec = make("meeting:Meeting").spec
     assert spec.team_reward and spec.max_steps == 20 and spec.package.startswith("meeting sha256:")
     sys.modules.pop("meeting")

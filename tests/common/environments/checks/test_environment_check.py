@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from chorus.commands.check_env import add_arguments, check, run
+from chorus.common.environments.checks.episode_monitor import EpisodeMonitor
 from chorus.common.environments.checks.examination import Examination, examine
-from chorus.common.environments.checks.remark import Remark, Verdict
-from chorus.common.environments.checks.witness import Witness
+from chorus.common.environments.checks.finding import Finding, Verdict
 from chorus.common.environments.spread import Spread
 
 TOYS = "tests.common.environments.toys"
@@ -27,8 +27,8 @@ def command(*words: str) -> int:
     return run(parser.parse_args(words))
 
 
-def remarks(examination: Examination, topic: str) -> list[Remark]:
-    return [remark for remark in examination.remarks if remark.topic == topic]
+def findings(examination: Examination, topic: str) -> list[Finding]:
+    return [finding for finding in examination.findings if finding.topic == topic]
 
 
 def test_a_good_environment_is_described_and_passes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +44,7 @@ def test_scripts_get_json(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(capsys.readouterr().out)
     assert (
         report["trainable"]
-        and {"topic": "observations", "text": "12", "verdict": "fact", "remedy": ""} in report["remarks"]
+        and {"topic": "observations", "text": "12", "verdict": "fact", "remedy": ""} in report["findings"]
     )
 
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_made_fails_with_its_remedy(capsys: pytest.CaptureFixture
 def test_what_could_not_be_trained_on_is_a_fault_with_a_remedy(spec: str, topic: str, words: str) -> None:
     examination = examine(spec, episodes=5, seed=0, steps=200)
     assert not examination.trainable
-    fault = next(remark for remark in examination.remarks if remark.verdict is Verdict.FAULT)
+    fault = next(finding for finding in examination.findings if finding.verdict is Verdict.FAULT)
     assert fault.topic == topic and re.search(words, fault.text), fault
     assert fault.remedy
 
@@ -83,23 +83,23 @@ def test_what_could_not_be_trained_on_is_a_fault_with_a_remedy(spec: str, topic:
 def test_what_cannot_be_repeated_is_noted_but_can_be_trained_on(source: str, topic: str, words: str) -> None:
     examination = check(f"{TOYS}:walk?source={source}", episodes=3)
     assert examination.trainable
-    (remark,) = remarks(examination, topic)
-    assert remark.verdict is Verdict.NOTE and words in remark.text and remark.remedy
+    (finding,) = findings(examination, topic)
+    assert finding.verdict is Verdict.NOTE and words in finding.text and finding.remedy
 
 
 def test_another_process_with_other_hashes_must_agree() -> None:
-    (remark,) = remarks(check(f"{TOYS}:walk?source=hash", episodes=2), "other process")
-    assert remark.verdict is Verdict.NOTE and "PYTHONHASHSEED" in remark.text and "sort" in remark.remedy
-    (remark,) = remarks(check(f"{TOYS}:walk", episodes=2), "other process")
-    assert remark.verdict is Verdict.FACT and "agrees" in remark.text
+    (finding,) = findings(check(f"{TOYS}:walk?source=hash", episodes=2), "other process")
+    assert finding.verdict is Verdict.NOTE and "PYTHONHASHSEED" in finding.text and "sort" in finding.remedy
+    (finding,) = findings(check(f"{TOYS}:walk", episodes=2), "other process")
+    assert finding.verdict is Verdict.FACT and "agrees" in finding.text
 
 
 def test_lives_turns_and_scale_are_told() -> None:
     examination = examine(f"{TOYS}:lively", episodes=3, seed=0, steps=50)
-    assert remarks(examination, "lives")[0].text == "6 ended in mid-episode, 6 agents were reborn, in 3 episodes"
-    assert remarks(examination, "turns")
-    assert remarks(examination, "scale")[0].text == "observations reach 50", "the sixth step shows nobody anything"
-    assert remarks(examination, "episodes")[0].text.startswith("6 … 6 steps")
+    assert findings(examination, "lives")[0].text == "6 ended in mid-episode, 6 agents were reborn, in 3 episodes"
+    assert findings(examination, "turns")
+    assert findings(examination, "scale")[0].text == "observations reach 50", "the sixth step shows nobody anything"
+    assert findings(examination, "episodes")[0].text.startswith("6 … 6 steps")
 
 
 @pytest.mark.slow
@@ -125,35 +125,35 @@ def test_lives_turns_and_scale_are_told() -> None:
 )
 def test_every_adapter_repeats_itself_in_another_process(spec: str) -> None:
     examination = check(spec, episodes=2)
-    if any("is not installed" in remark.text for remark in examination.remarks):
-        pytest.skip(examination.remarks[0].text)
-    assert examination.trainable and examination.reproducible, examination.remarks
-    assert "agrees" in remarks(examination, "other process")[0].text
+    if any("is not installed" in finding.text for finding in examination.findings):
+        pytest.skip(examination.findings[0].text)
+    assert examination.trainable and examination.reproducible, examination.findings
+    assert "agrees" in findings(examination, "other process")[0].text
 
 
 def test_a_reward_that_all_agents_share_is_recognised_as_the_teams() -> None:
     pytest.importorskip("mpe2")
     shared = examine("pettingzoo:mpe2.simple_spread_v3?local_ratio=0.0", episodes=2, seed=0, steps=50)
-    assert remarks(shared, "team reward")[0].remedy == "set environment.single_reward to team"
+    assert findings(shared, "team reward")[0].remedy == "set environment.single_reward to team"
     own = examine("pettingzoo:mpe2.simple_spread_v3?local_ratio=1.0", episodes=8, seed=0, steps=50)
-    assert "none apart" in remarks(own, "team reward")[0].text
+    assert "none apart" in findings(own, "team reward")[0].text
 
 
 def test_silence_is_not_taken_for_a_shared_reward() -> None:
     """Where random actions never earn anything, nothing was seen of whose reward it would be."""
     pytest.importorskip("lbforaging")
     silent = examine("gymnasium:Foraging-8x8-2p-3f-coop-v3?max_episode_steps=5", episodes=2, seed=0, steps=50)
-    assert [remark.text for remark in remarks(silent, "team reward")] == ["none apart from the agents' own"]
-    assert "random actions never earned anything" in [remark.text for remark in remarks(silent, "rewards")]
+    assert [finding.text for finding in findings(silent, "team reward")] == ["none apart from the agents' own"]
+    assert "random actions never earned anything" in [finding.text for finding in findings(silent, "rewards")]
 
 
 def test_opponents_are_recognised_and_boards_are_told_from_pictures() -> None:
     pytest.importorskip("pettingzoo")
     game = examine("pettingzoo:classic.tictactoe_v3", episodes=4, seed=0, steps=50)
-    assert "--untrained" in remarks(game, "opponents")[0].remedy
-    assert remarks(game, "observations")[0].text == "3×3×2, a picture"
-    assert "network.channels to []" in remarks(game, "pictures")[0].remedy
-    assert not remarks(examine("spread", episodes=4, seed=0, steps=50), "opponents")
+    assert "--untrained" in findings(game, "opponents")[0].remedy
+    assert findings(game, "observations")[0].text == "3×3×2, a picture"
+    assert "network.channels to []" in findings(game, "pictures")[0].remedy
+    assert not findings(examine("spread", episodes=4, seed=0, steps=50), "opponents")
 
 
 BREACHES: dict[str, tuple[Callable[[Any, int], dict[str, Any]], str]] = {
@@ -173,76 +173,78 @@ BREACHES: dict[str, tuple[Callable[[Any, int], dict[str, Any]], str]] = {
 def test_every_rule_of_the_native_interface_is_watched(name: str) -> None:
     alter, words = BREACHES[name]
     environment = Spread(3, steps=6)
-    witness = Witness(environment.spec)
-    witness.begin(environment.reset(2, np.random.default_rng(0)))
+    monitor = EpisodeMonitor(environment.spec)
+    monitor.begin(environment.reset(2, np.random.default_rng(0)))
     for now in range(1, 7):
         outcome = environment.step(np.zeros((2, 3, 1), np.int32))
         if name == "ended":
             outcome.frame.present[:] = False
         changed = {key: getattr(outcome, key) for key in outcome.__dataclass_fields__} | alter(outcome, now)
         try:
-            witness.see(type(outcome)(**changed))
+            monitor.see(type(outcome)(**changed))
         except ValueError:  # arrays of the wrong shape may not even be counted
             break
-    assert any(re.search(words, breach) for breach in witness.breaches), witness.breaches
-    assert all(witness.breaches.values()), "every breach has its remedy"
+    assert any(re.search(words, breach) for breach in monitor.breaches), monitor.breaches
+    assert all(monitor.breaches.values()), "every breach has its remedy"
 
 
 def test_an_honest_environment_breaks_no_rule() -> None:
     environment = Spread(3, steps=6)
-    witness = Witness(environment.spec)
-    witness.begin(environment.reset(2, np.random.default_rng(0)))
+    monitor = EpisodeMonitor(environment.spec)
+    monitor.begin(environment.reset(2, np.random.default_rng(0)))
     for _ in range(6):
-        witness.see(environment.step(np.zeros((2, 3, 1), np.int32)))
-    witness.end()
-    assert not witness.breaches and witness.lengths == [6, 6] and not witness.unfinished
+        monitor.see(environment.step(np.zeros((2, 3, 1), np.int32)))
+    monitor.end()
+    assert not monitor.breaches and monitor.lengths == [6, 6] and not monitor.unfinished
 
 
 def test_an_episode_longer_than_promised_is_a_breach() -> None:
     environment = Spread(3, steps=6)
-    witness = Witness(Spread(3, steps=5).spec)
-    witness.begin(environment.reset(2, np.random.default_rng(0)))
+    monitor = EpisodeMonitor(Spread(3, steps=5).spec)
+    monitor.begin(environment.reset(2, np.random.default_rng(0)))
     for _ in range(6):
-        witness.see(environment.step(np.zeros((2, 3, 1), np.int32)))
-    assert any("max_steps = 5" in breach for breach in witness.breaches)
+        monitor.see(environment.step(np.zeros((2, 3, 1), np.int32)))
+    assert any("max_steps = 5" in breach for breach in monitor.breaches)
 
 
 def test_what_leaves_its_declared_space_is_noted_with_agent_and_number() -> None:
     examination = examine(f"{TOYS}:outside", episodes=2, seed=0, steps=50)
     assert examination.trainable
-    assert [remark.text for remark in remarks(examination, "space")] == [
+    assert [finding.text for finding in findings(examination, "space")] == [
         f"agent {name} observed -7.5, which its space does not hold; it is taken as it is" for name in "ab"
     ]
-    assert not remarks(examine("spread", episodes=2, seed=0, steps=50), "space")
+    assert not findings(examine("spread", episodes=2, seed=0, steps=50), "space")
 
 
 @pytest.mark.parametrize(
-    ("toy", "words"),
+    ("toy", "patience", "words"),
     [
-        ("ending", r"its process ended of itself \(exit code 0\); printed last:\ngoodbye"),
-        ("leaving", "it raised SystemExit: 0, which would end the process"),
-        ("hanging", r"hung: nothing moved for 2 s"),
+        ("ending", 60.0, r"its process ended of itself \(exit code 0\); printed last:\ngoodbye"),
+        ("leaving", 60.0, "it raised SystemExit: 0, which would end the process"),
+        ("hanging", 2.0, r"hung: nothing moved for 2 s"),
     ],
 )
 def test_an_environment_that_ends_its_process_or_hangs_is_told_of_and_the_exit_code_is_1(
-    toy: str, words: str, capsys: pytest.CaptureFixture[str]
+    toy: str, patience: float, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    examination = check(f"{TOYS}:{toy}", episodes=2, patience=2.0)
-    (fault,) = [remark for remark in examination.remarks if remark.verdict is Verdict.FAULT]
+    examination = check(f"{TOYS}:{toy}", episodes=2, patience=patience)
+    (fault,) = [finding for finding in examination.findings if finding.verdict is Verdict.FAULT]
     assert re.search(words, fault.text), fault.text
     assert command(f"{TOYS}:{toy}", "--patience", "2", "--json") == 1
     assert not json.loads(capsys.readouterr().out)["trainable"]
 
 
 def test_a_light_proof_says_what_it_did_not_look_at() -> None:
-    assert "was not looked at" in remarks(check(f"{TOYS}:walk", level="light"), "reproducible")[0].text
-    assert "was not proven" in remarks(check(f"{TOYS}:walk", level="none"), "reproducible")[0].text
+    assert "was not looked at" in findings(check(f"{TOYS}:walk", level="light"), "reproducible")[0].text
+    assert (
+        "was not checked for reproducibility" in findings(check(f"{TOYS}:walk", level="none"), "reproducible")[0].text
+    )
     remembered = check(f"{TOYS}:walk?source=remembers", level="light")
-    assert remarks(remembered, "reuse"), "what a single instance shows is still found"
+    assert findings(remembered, "reuse"), "what a single instance shows is still found"
 
 
 def test_what_a_task_and_an_instance_weigh_is_told() -> None:
     examination = examine(f"{TOYS}:walk", episodes=2, seed=0, steps=50)
-    assert remarks(examination, "task")[0].text.startswith("by default K = 2 episodes")
-    assert "an actor makes 2" in remarks(examination, "instances")[0].text
-    assert remarks(examine("spread", episodes=2, seed=0, steps=50), "instances")[0].text.startswith("one steps all")
+    assert findings(examination, "task")[0].text.startswith("by default K = 2 episodes")
+    assert "an actor makes 2" in findings(examination, "instances")[0].text
+    assert findings(examine("spread", episodes=2, seed=0, steps=50), "instances")[0].text.startswith("one steps all")

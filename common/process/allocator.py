@@ -1,4 +1,4 @@
-"""What the C library does with large arrays that are freed."""
+"""Settings of the C library's memory allocator for large arrays."""
 
 from __future__ import annotations
 

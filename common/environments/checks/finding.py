@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """What a remark means for training."""
+    """What a finding means for training."""
 
     FACT = "fact"
     NOTE = "note"  # good to know; training works
@@ -15,7 +15,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True)
-class Remark:
+class Finding:
     """One thing that was found.
 
     Attributes:

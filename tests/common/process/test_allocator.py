@@ -12,7 +12,7 @@ import pytest
 ROUNDS = """
 import ctypes, resource, sys
 from concurrent.futures import ThreadPoolExecutor
-from chorus.common.process.heap import keep_freed_memory
+from chorus.common.process.allocator import keep_freed_memory
 
 assert sys.argv[1] != "keep" or keep_freed_memory()
 

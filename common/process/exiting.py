@@ -1,4 +1,4 @@
-"""How a command ends although code of others has left something running in its process.
+"""Ending a command although an environment left threads or child processes running in it.
 
 Python waits for every thread that is not a daemon, and for child processes of `multiprocessing`, before it ends: a
 simulator's thread that sleeps would keep a finished run for ever.
@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 
-from chorus.common.process.offspring import descendants, end
+from chorus.common.process.child_processes import descendants, end
 
 LEFT_BEHIND = "left behind"
 """The event that the log has for it."""

@@ -1,6 +1,6 @@
-"""An environment examined in a process of its own: one that crashes or hangs there is told of like any other fault.
+"""Examines an environment in a process of its own: a crash or a hang there is reported like any other fault.
 
-`python -m chorus.local.examined SPEC EPISODES SEED STEPS PROOF INSTANCES` is that process; it says what it is at,
+`python -m chorus.local.examination SPEC EPISODES SEED STEPS PROOF INSTANCES` is that process; it says what it is at,
 and at last what it found, as lines of JSON on its standard output. What the environment prints goes to its
 standard error.
 """
@@ -23,15 +23,15 @@ from typing import IO, Any
 
 from chorus.common.environments import progress
 from chorus.common.environments.checks.examination import Examination, examine
+from chorus.common.environments.checks.finding import Finding, Verdict
 from chorus.common.environments.checks.purity import Level
-from chorus.common.environments.checks.remark import Remark, Verdict
-from chorus.common.process import arithmetic, leaving, offspring, program
+from chorus.common.process import arithmetic, child_processes, exiting, program
 
 LAST_LINES = 12
 LAST_SECONDS = 2.0
 
 
-def examined(
+def examine_in_process(
     spec: str,
     *,
     episodes: int,
@@ -50,7 +50,7 @@ def examined(
     places = os.pathsep.join(place for place in sys.path if place)
     with tempfile.TemporaryFile() as prints:
         process = subprocess.Popen(
-            program.module_command("chorus.local.examined", *arguments),
+            program.module_command("chorus.local.examination", *arguments),
             env=os.environ | {"PYTHONPATH": places},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -59,7 +59,7 @@ def examined(
         )
         lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         assert process.stdout is not None
-        reader = threading.Thread(target=_read, args=(process.stdout, lines), name="examined", daemon=True)
+        reader = threading.Thread(target=_read, args=(process.stdout, lines), name="examination", daemon=True)
         reader.start()
         found: dict[str, Any] = {}
         try:
@@ -78,11 +78,11 @@ def examined(
         if not found:
             return _ended(spec, "its process ended of itself", code, words)
         printed = _printed(prints)
-    remarks = [Remark(**remark | {"verdict": Verdict(remark["verdict"])}) for remark in found["remarks"]]
+    findings = [Finding(**finding | {"verdict": Verdict(finding["verdict"])}) for finding in found["findings"]]
     if printed:
         text = f"{len(printed)} lines, the first: {printed[0][:100]}"
-        remarks.append(Remark("prints", text, Verdict.NOTE, "runs keep it apart, in prints.log"))
-    return Examination(spec, tuple(remarks), found["digest"], found["reproducible"], found["at_once"])
+        findings.append(Finding("prints", text, Verdict.NOTE, "runs keep it apart, in prints.log"))
+    return Examination(spec, tuple(findings), found["digest"], found["reproducible"], found["at_once"])
 
 
 def _read(pipe: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
@@ -93,7 +93,7 @@ def _read(pipe: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
 
 def _end(process: subprocess.Popen[str], prints: IO[bytes]) -> tuple[int, list[str]]:
     """End what is left of the process, which says where it is if it hangs; its exit code, and its last lines."""
-    children = offspring.descendants(process.pid) if process.poll() is None else []
+    children = child_processes.descendants(process.pid) if process.poll() is None else []
     try:
         process.wait(LAST_SECONDS)
     except subprocess.TimeoutExpired:
@@ -104,7 +104,7 @@ def _end(process: subprocess.Popen[str], prints: IO[bytes]) -> tuple[int, list[s
             process.kill()
             process.wait()
     for child in children:
-        offspring.end(child)
+        child_processes.end(child)
     return process.returncode, _printed(prints)[-LAST_LINES:]
 
 
@@ -115,13 +115,13 @@ def _printed(prints: IO[bytes]) -> list[str]:
 
 def _ended(spec: str, what: str, code: int, words: list[str]) -> Examination:
     said = "; printed last:\n" + "\n".join(words) if words else ""
-    remark = Remark(
+    finding = Finding(
         "crash",
-        f"{what} ({offspring.ended_how(code)}){said}",
+        f"{what} ({child_processes.ended_how(code)}){said}",
         Verdict.FAULT,
         "mend it; or, where it happens only now and then, train with environment.isolation=process",
     )
-    return Examination(spec, (remark,))
+    return Examination(spec, (finding,))
 
 
 def main(arguments: list[str]) -> None:
@@ -144,15 +144,15 @@ def main(arguments: list[str]) -> None:
             level=level,  # type: ignore[arg-type]  # argparse has seen to it
             instances=int(instances) or None,
         )
-    remarks = [asdict(remark) | {"verdict": remark.verdict.value} for remark in found.remarks]
-    remarks += [_left_thread(*named) for named in Counter(thread.name for thread in leaving.left_behind()).items()]
-    say({"remarks": remarks, "digest": found.digest, "reproducible": found.reproducible, "at_once": found.at_once})
+    findings = [asdict(finding) | {"verdict": finding.verdict.value} for finding in found.findings]
+    findings += [_left_thread(*named) for named in Counter(thread.name for thread in exiting.left_behind()).items()]
+    say({"findings": findings, "digest": found.digest, "reproducible": found.reproducible, "at_once": found.at_once})
     answers.close()
-    leaving.leave(0)
+    exiting.leave(0)
 
 
 def _left_thread(name: str, count: int) -> dict[str, Any]:
-    remark = Remark(
+    finding = Finding(
         "left behind",
         f"{count} threads {name!r} were still running after close()"
         if count > 1
@@ -160,7 +160,7 @@ def _left_thread(name: str, count: int) -> dict[str, Any]:
         Verdict.NOTE,
         "end it in close(), or make it a daemon; Chorus ends its processes without waiting for it",
     )
-    return asdict(remark) | {"verdict": remark.verdict.value}
+    return asdict(finding) | {"verdict": finding.verdict.value}
 
 
 if __name__ == "__main__":

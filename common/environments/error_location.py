@@ -1,4 +1,4 @@
-"""An exception of somebody's own code in one line: what it was, and the line of that code which raised it."""
+"""An exception of a user's own code in one line: its type and message, and the line of that code which raised it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ Arrays = dict[str, Any]
 
 
 @dataclass
-class TakenHome:
+class Exported:
     """A policy's file: what it says of itself, a step of it, and what its rows remember."""
 
     about: dict[str, Any]
@@ -41,7 +41,7 @@ class TakenHome:
         return said["logits"] if "logits" in said else said["mean"]
 
 
-def open_onnx(path: Path) -> TakenHome:
+def open_onnx(path: Path) -> Exported:
     """By onnxruntime."""
     session = onnxruntime.InferenceSession(path)
     names = [value.name for value in session.get_outputs()]
@@ -49,10 +49,10 @@ def open_onnx(path: Path) -> TakenHome:
     declared = {value.name: value.shape for value in (*session.get_inputs(), *session.get_outputs())}
     told = {name: value["shape"] for name, value in (about["inputs"] | about["outputs"]).items()}
     assert declared == told, "the metadata's names and shapes are the graph's"
-    return TakenHome(about, lambda inputs: dict(zip(names, session.run(names, inputs), strict=True)))
+    return Exported(about, lambda inputs: dict(zip(names, session.run(names, inputs), strict=True)))
 
 
-def open_torchscript(path: Path) -> TakenHome:
+def open_torchscript(path: Path) -> Exported:
     """By torch."""
     files = {"chorus.json": ""}
     module = torch.jit.load(path, _extra_files=files)  # type: ignore[no-untyped-call]
@@ -63,4 +63,4 @@ def open_torchscript(path: Path) -> TakenHome:
             said = module(*(torch.from_numpy(inputs[name]) for name in about["inputs"]))
         return dict(zip(about["outputs"], (value.numpy() for value in said), strict=True))
 
-    return TakenHome(about, run)
+    return Exported(about, run)

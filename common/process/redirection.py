@@ -1,4 +1,4 @@
-"""What the code of others prints, kept apart from the log and from what Chorus itself prints.
+"""Redirects what environments print, apart from the log and from the output of Chorus itself.
 
 Simulators print, from Python and from C, to both outputs. A log of JSON lines must stay one, and so must `--json`.
 """

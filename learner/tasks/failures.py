@@ -1,4 +1,4 @@
-"""Tasks that failed, or were at work when an actor died: tried again elsewhere, given up after three times."""
+"""Tasks that failed, or were being played when an actor died: tried again elsewhere, given up after three times."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REMEMBERED = 256
 """Of so many actors that left it is known whether they had played anything."""
 
 
-class Casualties:
+class Failures:
     """What is done about them. It ends no run itself: `give_up` does."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The tape that a rollout is recorded on, step by step and wave by wave."""
+"""Records a rollout step by step, and wave by wave."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Row:
     log_probabilities: FloatArray
 
 
-class Tape:
+class Recorder:
     """Records a task into arrays that grow by doubling; a wave of episodes writes to its own part of them.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What took the time: how much of this machine's cores went into playing and into learning."""
+"""CPU usage of a run: the shares of this machine's cores spent on playing and on learning."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IDLE = 0.4
 
 
 @dataclass(frozen=True)
-class Effort:
+class CpuUsage:
     """Shares of all cores' time, 0 to 1: what actors and learner took, and what other programs took from them."""
 
     cores: int
@@ -40,7 +40,7 @@ class Effort:
         )
 
 
-class Meter:
+class CpuMeter:
     """Measures from when it is made."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Meter:
         self._idle = _idle()
         self._before = _seconds(resource.RUSAGE_SELF), _seconds(resource.RUSAGE_CHILDREN)
 
-    def read(self) -> Effort:
+    def read(self) -> CpuUsage:
         """What was used since; that of other processes counts once they have ended."""
         cores = len(os.sched_getaffinity(0))
         whole = cores * max(time.monotonic() - self._began, 1e-9)
@@ -56,7 +56,7 @@ class Meter:
         playing = _seconds(resource.RUSAGE_CHILDREN) - self._before[1]
         idle = min(_idle() - self._idle, whole)
         others = max(0.0, whole - playing - learning - idle)
-        return Effort(cores, *(min(1.0, part / whole) for part in (playing, learning, others)))
+        return CpuUsage(cores, *(min(1.0, part / whole) for part in (playing, learning, others)))
 
 
 def _idle() -> float:

@@ -1,4 +1,4 @@
-"""The processes that a process started and what these started in turn: simulators, and whatever they leave behind."""
+"""The child processes of a process, with their own children: finding and ending them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever watches an environment play: counts what happens, and notes every rule of the interface it breaks."""
+"""Monitors an environment while it plays: counts events, and records every rule of the interface that it breaks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from chorus.common.environments.interface import EnvironmentSpec, FloatArray, Frame, ObservationArray, Outcome
 
 
-class Witness:
+class EpisodeMonitor:
     """What was seen over several batches of episodes.
 
     Attributes:

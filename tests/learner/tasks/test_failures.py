@@ -9,8 +9,8 @@ import pytest
 
 from chorus.common.errors import TrainingFault
 from chorus.common.tasks.task import Purpose, Task
-from chorus.learner.tasks import casualties
-from chorus.learner.tasks.casualties import Casualties
+from chorus.learner.tasks import failures
+from chorus.learner.tasks.failures import Failures
 from chorus.learner.tasks.ledger import Ledger, Verdict
 
 TASK = Task(3, Purpose.TRAINING, 1)
@@ -23,21 +23,21 @@ class Run:
         self.ledger = Ledger(60.0)
         self.ledger.open([TASK])
         self.given_up: list[TrainingFault] = []
-        self.casualties = Casualties(self.ledger, 7, lambda task: f"replay {task.update}", self.given_up.append)
+        self.failures = Failures(self.ledger, 7, lambda task: f"replay {task.update}", self.given_up.append)
 
     def begin(self, name: str) -> None:
         self.ledger.join(name)
         assert self.ledger.lease(name, 0.0) == TASK
 
     def die(self, name: str, task: Task | None = TASK) -> bool:
-        self.casualties.left(name)
+        self.failures.left(name)
         self.ledger.leave(name)
-        return asyncio.run(self.casualties.fell(name, task, "exit code 139"))
+        return asyncio.run(self.failures.fell(name, task, "exit code 139"))
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(casualties, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(failures, "POLL_SECONDS", 0.0)
 
 
 def test_a_task_in_which_three_actors_died_is_given_up_and_named() -> None:
@@ -58,7 +58,7 @@ def test_deaths_and_failures_of_one_task_count_together() -> None:
     run.die("a")
     for name in ("b", "c"):
         run.begin(name)
-        run.casualties.failed(name, TASK, "RuntimeError: out", "")
+        run.failures.failed(name, TASK, "RuntimeError: out", "")
         if name == "b":
             assert not run.given_up
             run.ledger.leave(name)
@@ -68,12 +68,12 @@ def test_deaths_and_failures_of_one_task_count_together() -> None:
 def test_a_task_that_another_has_done_meanwhile_is_not_suspected() -> None:
     run = Run()
     run.begin("a")
-    run.casualties.left("a")
+    run.failures.left("a")
     run.ledger.leave("a")
     run.begin("b")
     assert run.ledger.complete("b", TASK, 1.0) is Verdict.KEPT
     for _ in range(3):
-        assert asyncio.run(run.casualties.fell("a", TASK, "SIGSEGV"))
+        assert asyncio.run(run.failures.fell("a", TASK, "SIGSEGV"))
     assert not run.given_up
     assert run.ledger.suspect("a", TASK) is Verdict.REPEATED
 
@@ -85,7 +85,7 @@ def test_actors_that_leave_as_if_killed_give_up_nothing_but_are_warned_of(caplog
         for number in range(50):
             name = f"actor-{number}"
             run.begin(name)
-            run.casualties.left(name)
+            run.failures.left(name)
             run.ledger.leave(name)
     assert not run.given_up
     (warning,) = [record for record in caplog.records if "again and again" in record.message]

@@ -11,8 +11,8 @@ import pytest
 
 from chorus.common.environments import make
 from chorus.common.environments.adapters.lockstep import Lockstep
-from chorus.common.environments.blame import blame, frames
 from chorus.common.environments.checks.purity import prove
+from chorus.common.environments.user_errors import blame, frames
 from chorus.common.errors import EnvironmentFault
 from tests.common.environments.toys import Script
 

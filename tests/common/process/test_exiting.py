@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from chorus.common.process import breadcrumb, offspring
+from chorus.common.process import breadcrumb, child_processes
 from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.tasks.task import Purpose, Task
 
@@ -57,7 +57,7 @@ def test_a_command_ends_with_its_code_whatever_is_left_and_names_it(kind: str) -
     ended = python(
         f"""
         import concurrent.futures, subprocess, sys, threading
-        from chorus.common.process.leaving import leave
+        from chorus.common.process.exiting import leave
         {leave}
         print("done")
         sys.exit(leave(3))
@@ -71,7 +71,7 @@ def test_a_command_that_leaves_nothing_says_nothing() -> None:
     ended = python(
         """
         import sys, threading, time
-        from chorus.common.process.leaving import leave
+        from chorus.common.process.exiting import leave
         threading.Thread(target=time.sleep, args=(0.05,)).start()
         threading.Thread(target=threading.Event().wait, daemon=True).start()
         sys.exit(leave(0))
@@ -85,11 +85,11 @@ def test_descendants_are_found_and_ended_to_the_last() -> None:
     try:
         assert parent.stdout is not None
         parent.stdout.readline()
-        below = offspring.descendants(parent.pid)
-        assert len(below) == 2 and parent.pid in offspring.descendants(os.getpid())
-        assert offspring.end_descendants(parent.pid) == 2
+        below = child_processes.descendants(parent.pid)
+        assert len(below) == 2 and parent.pid in child_processes.descendants(os.getpid())
+        assert child_processes.end_descendants(parent.pid) == 2
         parent.wait(10)
-        assert not offspring.end(parent.pid)
+        assert not child_processes.end(parent.pid)
     finally:
         parent.kill()
         parent.communicate()
@@ -100,4 +100,4 @@ def test_descendants_are_found_and_ended_to_the_last() -> None:
     [(0, "exit code 0"), (-11, "SIGSEGV"), (139, "exit code 139, as after SIGSEGV"), (70, "exit code 70"), (-64, "RT")],
 )
 def test_exit_codes_are_told_in_words(code: int, told: str) -> None:
-    assert told in offspring.ended_how(code)
+    assert told in child_processes.ended_how(code)

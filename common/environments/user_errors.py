@@ -1,4 +1,4 @@
-"""Whose fault it is: what comes out of an environment's own code, told as the environment's, by its own frames."""
+"""Errors raised by an environment's own code, reported as the environment's, with only its own stack frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from types import FrameType
 
-from chorus.common.environments.culprit import one_line
+from chorus.common.environments.error_location import one_line
 from chorus.common.errors import ChorusError, EnvironmentFault
 
 _OURS = str(Path(__file__).parents[2])
