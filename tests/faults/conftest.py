@@ -16,7 +16,7 @@ RUN = (
 )
 """A run of small updates, for every test here, so that one undisturbed run is enough to compare them to."""
 
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 400.0
 MARK = "FAULTS_OF"
 """A variable by which every process that a test started, or one of those started in turn, is known."""
 

@@ -92,7 +92,8 @@ class Line:
 @contextmanager
 def line() -> Iterator[Line]:
     """Two namespaces and a line that does nothing to packets yet."""
-    holders = [subprocess.Popen(["unshare", "--map-root-user", "--net", "sleep", "infinity"]) for _ in HOSTS]
+    holding = ["unshare", "--map-root-user", "--net", "sleep", "infinity"]
+    holders = [subprocess.Popen(holding, env={"PATH": os.environ["PATH"]}) for _ in HOSTS]
     try:
         ends = [
             ["nsenter", "--target", str(holder.pid), "--user", "--net", "--preserve-credentials"] for holder in holders

@@ -1,5 +1,6 @@
 """A run folder on a disk that fills up beneath one file after another, and has room again later."""
 
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ def disk(at: Path) -> Iterator[list[str]]:
     """
     at.mkdir()
     mounting = f"mount -t tmpfs -o size={MEGABYTES}m disk {at} && exec sleep infinity"
-    holder = subprocess.Popen(["unshare", "--map-root-user", "--mount", "sh", "-c", mounting])
+    holding = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounting]
+    holder = subprocess.Popen(holding, env={"PATH": os.environ["PATH"]})
     within = ["nsenter", "--target", str(holder.pid), "--user", "--mount", "--preserve-credentials"]
     try:
         until(lambda: subprocess.run([*within, "mountpoint", "-q", str(at)]).returncode == 0)

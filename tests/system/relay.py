@@ -29,6 +29,10 @@ class Relay:
         """Let things through again, those from before first."""
         self._loop.call_soon_threadsafe(self.proxy.thaw)
 
+    def cut(self) -> None:
+        """Break every connection; a new one may be made at once."""
+        self._loop.call_soon_threadsafe(self.proxy.cut)
+
     def close(self) -> None:
         """End all connections."""
         asyncio.run_coroutine_threadsafe(self.proxy.close(), self._loop).result()
