@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from tests.system.processes import ROOT, until
 
@@ -99,7 +100,7 @@ def line() -> Iterator[Line]:
             ["nsenter", "--target", str(holder.pid), "--user", "--net", "--preserve-credentials"] for holder in holders
         ]
         for holder, end in zip(holders, ends, strict=True):
-            until(lambda holder=holder: _space(holder.pid) != _space(os.getpid()))
+            until(partial(_apart, holder.pid))
             subprocess.run([*end, "ip", "link", "set", "lo", "up"], check=True)
         devices = [_device(end, here, there) for end, here, there in zip(ends, HOSTS, reversed(HOSTS), strict=True)]
         between = Line((ends[0], ends[1]), (devices[0], devices[1]))
@@ -113,8 +114,9 @@ def line() -> Iterator[Line]:
             holder.wait()
 
 
-def _space(pid: int) -> str:
-    return os.readlink(f"/proc/{pid}/ns/net")
+def _apart(pid: int) -> bool:
+    """Whether a process has a network of its own by now."""
+    return os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
 
 
 def _device(end: list[str], here: str, there: str) -> int:

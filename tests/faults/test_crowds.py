@@ -15,6 +15,8 @@ from tests.faults.conftest import RUN, Sound
 from tests.system.processes import ROOT, Chorus, Process, players, rows, until, weights
 from tests.system.relay import relay
 
+pytestmark = pytest.mark.timeout(900)
+
 CROWD = 300
 DESCRIPTORS = 256
 WIDE = ("--updates", "5", "--set", "network.lstm=1024", "--set", "task.episodes=2", "--set", "update.passes=1")
@@ -24,7 +26,6 @@ KILOBYTES = 100_000.0
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_300_that_come_at_once_to_a_learner_with_256_descriptors_hold_up_nobody_who_is_inside(
     chorus: Chorus, sound: Sound
 ) -> None:
@@ -76,7 +77,6 @@ def highest_memory(learner: Process) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_an_actor_that_reads_slowly_neither_holds_up_the_others_nor_fills_the_learners_memory(chorus: Chorus) -> None:
     took: dict[str, int] = {}
     for name in ("alone", "run"):

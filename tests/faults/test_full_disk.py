@@ -12,6 +12,8 @@ import pytest
 from tests.faults.conftest import RUN, UPDATES, living
 from tests.system.processes import Chorus, rows, until, weights
 
+pytestmark = pytest.mark.timeout(900)
+
 MEGABYTES = 8
 PLACED = ("train", "--no-pictures", "--actors", "1", *RUN)
 
@@ -53,7 +55,6 @@ def fill(folder: Path, free: int = 0) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("file", ["checkpoints", "metrics.csv", "batches.jsonl", "final"])
 def test_a_disk_that_is_full_beneath_one_file_ends_the_run_and_it_goes_on_once_there_is_room(
     chorus: Chorus, peace: bytes, file: str
@@ -83,7 +84,6 @@ def test_a_disk_that_is_full_beneath_one_file_ends_the_run_and_it_goes_on_once_t
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_disk_that_takes_half_a_checkpoint_keeps_the_whole_one_before_it(chorus: Chorus, peace: bytes) -> None:
     place = chorus.folder / "disk"
     with disk(place) as within:

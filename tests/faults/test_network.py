@@ -9,6 +9,8 @@ from tests.faults.line import HOSTS, Line, line
 from tests.system.processes import Chorus, Process, rows, until
 from tests.system.relay import relay
 
+pytestmark = pytest.mark.timeout(900)
+
 ADDRESS = f"{HOSTS[0]}:50051"
 SLOW = 0.02
 """Seconds that a packet takes, so that a run lasts long enough to cut the line in its middle."""
@@ -47,7 +49,6 @@ def test_an_actor_that_was_cut_off_longer_than_it_may_be_silent_comes_back_by_it
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "trouble",
     [{"delay": 0.2}, {"loss": 0.1}, {"rate": 500_000.0}, {"delay": 0.05, "loss": 0.03, "rate": 1e6}],

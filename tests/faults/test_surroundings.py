@@ -7,6 +7,8 @@ import pytest
 from tests.faults.conftest import RUN, UPDATES, living
 from tests.system.processes import Chorus, Process, rows, until, weights
 
+pytestmark = pytest.mark.timeout(900)
+
 NOWHERE = "/proc"
 """A folder in which nobody, root included, can make a file."""
 
