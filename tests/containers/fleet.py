@@ -87,8 +87,12 @@ class Fleet:
         return self.docker("ps", "-aq", *(part for label in labels for part in ("--filter", label))).split()
 
     def states(self, service: str) -> list[dict[str, Any]]:
-        found = self.containers(service)
-        return [one["State"] for one in json.loads(self.docker("inspect", *found))] if found else []
+        return [self.inspected(container)["State"] for container in self.containers(service)]
+
+    def inspected(self, container: str) -> dict[str, Any]:
+        """All that the engine knows of a container."""
+        (found,) = json.loads(self.docker("inspect", container))
+        return dict(found)
 
     def healthy(self, service: str, count: int) -> bool:
         running = [state for state in self.states(service) if state["Running"]]

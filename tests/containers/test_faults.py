@@ -1,9 +1,9 @@
 """What happens to containers and to nothing else: paused, short of memory, made anew at another address."""
 
-import json
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,8 @@ from tests.containers.fleet import PROJECT, ROOT, Fleet, told, until
 
 SETTINGS = ("--seed", "3", "--updates", "400", "--set", "checkpoint.every=10")
 SMALL = ("--set", "task.episodes=4", "--set", "update.passes=1", "--set", "learner.workers=2")
+MEGABYTES = 800
+"""Of memory for the learner, once it is to run short of it."""
 FEW = 3
 """Updates after which a fleet is taken to be at work again."""
 
@@ -33,7 +35,7 @@ def events(fleet: Fleet, service: str, name: str) -> int:
 
 
 def address_of(fleet: Fleet, container: str) -> str:
-    (network,) = json.loads(fleet.docker("inspect", container))[0]["NetworkSettings"]["Networks"].values()
+    (network,) = fleet.inspected(container)["NetworkSettings"]["Networks"].values()
     return str(network["IPAddress"])
 
 
@@ -66,13 +68,14 @@ def test_containers_paused_short_of_memory_and_moved_end_with_the_same_bytes(fle
     fleet.docker("unpause", learner)
     goes_on(fleet)
 
-    told("taking the learner's memory away")
-    fleet.docker("update", "--restart", "no", "--memory", "48m", "--memory-swap", "48m", learner)
-    until("the kernel ends it", lambda: not fleet.states("learner")[0]["Running"])
-    (state,) = fleet.states("learner")
-    assert (state["OOMKilled"], state["ExitCode"]) == (True, 137)
-    fleet.docker("update", "--memory", "2g", "--memory-swap", "2g", learner)
-    fleet.docker("start", learner)
+    told("filling the learner's memory: /tmp counts, and the kernel ends the largest process")
+    fleet.docker("update", "--memory", f"{MEGABYTES}m", "--memory-swap", f"{MEGABYTES}m", learner)
+    began = str(int(time.time()))
+    hog = ["dd", "if=/dev/zero", "of=/tmp/hog", "bs=1M", f"count={2 * MEGABYTES}"]
+    subprocess.run([*fleet.command, "exec", "-T", "learner", *hog], cwd=fleet.checkout, env=fleet.environment)
+    until("the engine starts it again", lambda: fleet.inspected(learner)["RestartCount"] > 0)
+    told_of = ("--filter", "event=oom", "--filter", f"container={learner}")
+    assert fleet.docker("events", "--since", began, "--until", str(int(time.time()) + 1), *told_of)
     goes_on(fleet)
 
     told("making the learner anew, at another address")
