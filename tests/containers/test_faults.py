@@ -106,6 +106,7 @@ def test_containers_paused_short_of_memory_and_moved_end_with_the_same_bytes(fle
 
     alone = tmp_path / "alone"
     command = [sys.executable, "-m", "chorus", "train", "--config", "configs/spread.yaml", *SETTINGS, *SMALL]
-    subprocess.run([*command, "--no-pictures", "--actors", "1", "--out", alone], cwd=ROOT, check=True)
+    command += ["--no-pictures", "--actors", "1", "--out", str(alone)]
+    subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     fleet.compose("cp", "learner:/runs/run/final/policy.safetensors", str(tmp_path / "policy.safetensors"))
     assert (tmp_path / "policy.safetensors").read_bytes() == (alone / "final" / "policy.safetensors").read_bytes()

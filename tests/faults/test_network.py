@@ -7,7 +7,6 @@ import pytest
 from tests.faults.conftest import RUN, UPDATES, Sound
 from tests.faults.line import HOSTS, Line, line
 from tests.system.processes import Chorus, Process, rows, until
-from tests.system.relay import relay
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -25,27 +24,6 @@ def fleet(chorus: Chorus, between: Line) -> tuple[Process, list[Process]]:
     return learner, [
         chorus.start("actor", "--learner", ADDRESS, "--name", name, "--insecure", within=far) for name in ("a", "b")
     ]
-
-
-def test_an_actor_that_was_cut_off_longer_than_it_may_be_silent_comes_back_by_itself(
-    chorus: Chorus, sound: Sound
-) -> None:
-    """Half-open: both sides have a connection through which nothing comes. By a proxy, which needs no namespaces."""
-    run = chorus.folder / "run"
-    learner = chorus.start("learner", "--out", run, "--listen", "127.0.0.1:0", *RUN)
-    with relay(f"127.0.0.1:{learner.event('learner listens')['port']}") as way:
-        way.proxy.delay = SLOW
-        actor = chorus.actor(way.address, "cut")
-        until(lambda: len(rows(run)) > 2)
-        way.freeze()
-        learner.event("actor left")
-        actor.event("stream lost")
-        assert len(rows(run)) < UPDATES
-        way.thaw()
-        way.proxy.delay = 0.0
-        actor.succeeded()
-        assert sum(event["event"] == "ready" for event in actor.events()) == 2
-        sound(learner)
 
 
 @pytest.mark.slow

@@ -1,11 +1,12 @@
-"""Signals, file modes, a home that cannot be written: the final bytes are the same."""
+"""Signals, file modes, a home that cannot be written, a connection that is none: what `make test` looks at, too."""
 
 import signal
 
 import pytest
 
-from tests.faults.conftest import RUN, UPDATES, living
+from tests.faults.conftest import RUN, UPDATES, Sound, living
 from tests.system.processes import Chorus, Process, rows, until, weights
+from tests.system.relay import relay
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -44,3 +45,24 @@ def test_a_run_that_a_signal_ended_goes_on_to_the_same_bytes_and_nobody_else_may
     train(chorus).succeeded()
     assert weights(run) == peace
     assert not [path for path in run.rglob("*") if path.stat().st_mode & 0o077]
+
+
+def test_an_actor_that_was_cut_off_longer_than_it_may_be_silent_comes_back_by_itself(
+    chorus: Chorus, sound: Sound
+) -> None:
+    """Half-open: both sides have a connection through which nothing comes. By a proxy, which needs no namespaces."""
+    run = chorus.folder / "run"
+    learner = chorus.start("learner", "--out", run, "--listen", "127.0.0.1:0", *RUN)
+    with relay(f"127.0.0.1:{learner.event('learner listens')['port']}") as way:
+        way.proxy.delay = 0.02  # so that there is time to cut it in mid-run
+        actor = chorus.actor(way.address, "cut")
+        until(lambda: len(rows(run)) > 2)
+        way.freeze()
+        learner.event("actor left")
+        actor.event("stream lost")
+        assert len(rows(run)) < UPDATES
+        way.thaw()
+        way.proxy.delay = 0.0
+        actor.succeeded()
+        assert sum(event["event"] == "ready" for event in actor.events()) == 2
+        sound(learner)
