@@ -47,8 +47,15 @@ def test_a_run_that_a_signal_ended_goes_on_to_the_same_bytes_and_nobody_else_may
     assert not [path for path in run.rglob("*") if path.stat().st_mode & 0o077]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(True, id="until its connection breaks"),
+        pytest.param(False, id="and nobody tells it", marks=pytest.mark.slow),
+    ],
+)
 def test_an_actor_that_was_cut_off_longer_than_it_may_be_silent_comes_back_by_itself(
-    chorus: Chorus, sound: Sound
+    chorus: Chorus, sound: Sound, told: bool
 ) -> None:
     """Half-open: both sides have a connection through which nothing comes. By a proxy, which needs no namespaces."""
     run = chorus.folder / "run"
@@ -58,9 +65,12 @@ def test_an_actor_that_was_cut_off_longer_than_it_may_be_silent_comes_back_by_it
         actor = chorus.actor(way.address, "cut")
         until(lambda: len(rows(run)) > 2)
         way.freeze()
-        learner.event("actor left")
-        actor.event("stream lost")
+        assert "10 s" in learner.event("actor refused", reason="silent")["why"]
         assert len(rows(run)) < UPDATES
+        if told:
+            way.cut()
+        else:
+            actor.event("stream lost")
         way.thaw()
         way.proxy.delay = 0.0
         actor.succeeded()
