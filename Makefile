@@ -4,10 +4,10 @@
 #   make studies                      measure what is claimed of learning (docs/studies/, half an hour on 2 cores)
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
 #   make chaos                        200 faults beside a run, which must end with the weights of an undisturbed one
-#   make faults                       a full disk, signals, file modes, descriptors that run out: the same bytes in the end
+#   make faults                       networks poor and cut, full disks, jumping clocks, crowds, signals: the same bytes (20 minutes)
 #   make slow                         the tests that take minutes: fuzzing, soak, every environment elsewhere
 #   make page                         look at the web page in a headless Chromium (Debian: apt-get install chromium)
-#   make containers                   build the images and see a fleet of containers learn, scaled and killed; needs Docker with Compose
+#   make containers                   build the images; a fleet learns, scaled, killed, paused, moved; needs Docker with Compose
 #   make check                        lint, formatting, types
 #   make format                       put formatting right
 #   make protos                       generate the modules of the wire contract (the other commands do it when needed)

@@ -124,7 +124,7 @@ class Actor:
                 tls = self.credentials.calls_tls
                 expired = self.credentials.expired()
                 self.metrics.expired.inc(bool(expired))
-                details = expired or details
+                details = "; ".join(filter(None, (expired, details)))
                 log.warning("stream lost", extra={"code": code.name, "details": details, "tls": tls})
                 waiting.failed(details or code.name, time.monotonic(), self._ever_since(began))
             except MalformedData as fault:

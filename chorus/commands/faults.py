@@ -5,6 +5,7 @@ Faults that Chorus foresees carry both themselves (`chorus/common/errors.py`); h
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import traceback
@@ -36,6 +37,9 @@ CODES = {
 }
 """What each exit code means; docs/faults.md and `chorus --help` show it."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says of a disk that holds no more."""
+
 _EXTRAS = {
     "learner": ("PIL", "cryptography", "grpc_reflection", "matplotlib", "psutil", "rich", "torch"),
     "environments": ("gymnasium", "mpe2", "pettingzoo"),
@@ -63,7 +67,8 @@ def explain(fault: BaseException) -> Ending | None:
         return _not_installed(fault)
     if isinstance(fault, OSError):
         about = f": {fault.filename}" if fault.filename else ""
-        return Ending(FILE, printable(f"{fault.strerror or fault}{about}"))
+        remedy = "; make room there and give the same command again" if fault.errno in FULL else ""
+        return Ending(FILE, printable(f"{fault.strerror or fault}{about}{remedy}"))
     return None
 
 

@@ -32,7 +32,10 @@ SERVER_OPTIONS = [
     *LIMITS,
     ("grpc.max_concurrent_streams", 8),
     ("grpc.keepalive_time_ms", 15_000),  # longer than an actor may be silent: that way it is told why it was ended
-    ("grpc.keepalive_timeout_ms", 5_000),
+    # A silent actor is noticed by `Connection.beat`. These are only for connections that are gone, and must not end one
+    # that is slow: the first is TCP's patience too with what is not read, and an answer to a ping waits behind weights.
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 600_000),
     ("grpc.http2.min_ping_interval_without_data_ms", 2_000),
     ("grpc.http2.max_ping_strikes", 0),
     ("grpc.so_reuseport", 0),

@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +57,16 @@ class Checkpoint:
     optimiser: Tensors
 
 
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Have faults of the system say which file they are about: those of writing, a full disk's for one, do not."""
+    try:
+        yield
+    except OSError as fault:
+        fault.filename = fault.filename or str(path)
+        raise
+
+
 def write_aside(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, even if power fails.
 
@@ -62,20 +74,21 @@ def write_aside(path: Path, data: bytes) -> None:
         OSError: the disk is full or not writable; nothing is left behind.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with aside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with naming(path):
+        try:
+            with aside.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(path)
+        except OSError:
+            aside.unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, config: CheckpointConfig) -> Path:

@@ -30,7 +30,7 @@ from chorus.common.process.fingerprint import Fingerprint, chorus_version, first
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
 from chorus.common.settings.plain import differences, place, read, text, unlike
-from chorus.learner.storage.checkpoint import write_aside
+from chorus.learner.storage.checkpoint import naming, write_aside
 
 COLUMNS = (
     "update",
@@ -109,8 +109,8 @@ class RunFolder:
         self._changed: dict[str, tuple[Any, Any]] = {}
         self._about: dict[str, Any] = {}
         self._config: Config | None = None
-        self._metrics: io.BufferedWriter | None = None
-        self._batches: io.BufferedWriter | None = None
+        self._metrics: io.FileIO | None = None
+        self._batches: io.FileIO | None = None
 
     def close(self) -> None:
         """Close the files and give the lock back."""
@@ -253,8 +253,7 @@ class RunFolder:
         self._metrics = _open_at(self.path / "metrics.csv", metrics_bytes)
         self._batches = _open_at(self.path / "batches.jsonl", batches_bytes)
         if not metrics_bytes:
-            self._metrics.write((",".join(COLUMNS) + "\n").encode())
-            self._metrics.flush()
+            _append(self._metrics, (",".join(COLUMNS) + "\n").encode())
 
     def add(self, row: dict[str, Any], batch: dict[str, Any]) -> None:
         """Append an update's row and its batch."""
@@ -262,17 +261,16 @@ class RunFolder:
             raise RunFolderError(f"{self.path}: the record is not open")
         line = io.StringIO()
         csv.DictWriter(line, COLUMNS, lineterminator="\n").writerow(row)
-        self._metrics.write(line.getvalue().encode())
-        self._metrics.flush()
-        self._batches.write(msgspec.json.encode(batch) + b"\n")
-        self._batches.flush()
+        _append(self._metrics, line.getvalue().encode())
+        _append(self._batches, msgspec.json.encode(batch) + b"\n")
 
     def record_lengths(self) -> tuple[int, int]:
         """Bytes of `metrics.csv` and `batches.jsonl`, after making sure that they are on disk."""
         if self._metrics is None or self._batches is None:
             raise RunFolderError(f"{self.path}: the record is not open")
-        os.fsync(self._metrics.fileno())
-        os.fsync(self._batches.fileno())
+        for file in (self._metrics, self._batches):
+            with naming(Path(file.name)):
+                os.fsync(file.fileno())
         return self._metrics.tell(), self._batches.tell()
 
     def write_environment(self, spec: EnvironmentSpec) -> None:
@@ -286,14 +284,26 @@ class RunFolder:
         write_aside(folder / "policy.safetensors", policy.data)
 
 
-def _open_at(path: Path, length: int) -> io.BufferedWriter:
+def _open_at(path: Path, length: int) -> io.FileIO:
     size = path.stat().st_size if path.exists() else 0
     if size < length:
         raise RunFolderError(f"{path} has {size} bytes, but the checkpoint knows of {length}; restore it from a backup")
     file = path.open("r+b" if path.exists() else "w+b", buffering=0)
     file.truncate(length)
     file.close()
-    return path.open("ab")
+    return path.open("ab", buffering=0)  # nothing is left to be written by `close` when the disk is full
+
+
+def _append(file: io.FileIO, data: bytes) -> None:
+    """Write all of it at the end of a file.
+
+    Raises:
+        OSError: it cannot be written, or not all of it; names the file.
+    """
+    with naming(Path(file.name)):
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 def read_config(run: Path) -> Config:

@@ -1,5 +1,7 @@
 """A run folder on a disk that fills up beneath one file after another, and has room again later."""
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.processes import QUICK, Chorus, rows, until, weights
+from tests.faults.conftest import RUN, UPDATES, living
+from tests.system.processes import Chorus, rows, until, weights
+
+pytestmark = pytest.mark.timeout(900)
 
 MEGABYTES = 8
-UPDATES = 60
-OFTEN, SELDOM = ("--set", "checkpoint.every=2"), ("--set", "checkpoint.every=1000")
+PLACED = ("train", "--no-pictures", "--actors", "1", *RUN)
 
 
 @contextmanager
@@ -22,7 +26,8 @@ def disk(at: Path) -> Iterator[list[str]]:
     """
     at.mkdir()
     mounting = f"mount -t tmpfs -o size={MEGABYTES}m disk {at} && exec sleep infinity"
-    holder = subprocess.Popen(["unshare", "--map-root-user", "--mount", "sh", "-c", mounting])
+    holding = ["unshare", "--map-root-user", "--mount", "sh", "-c", mounting]
+    holder = subprocess.Popen(holding, env={"PATH": os.environ["PATH"]})
     within = ["nsenter", "--target", str(holder.pid), "--user", "--mount", "--preserve-credentials"]
     try:
         until(lambda: subprocess.run([*within, "mountpoint", "-q", str(at)]).returncode == 0)
@@ -32,35 +37,64 @@ def disk(at: Path) -> Iterator[list[str]]:
         holder.wait()
 
 
+def from_outside(within: list[str], path: Path) -> Path:
+    """A path in that namespace, for this process."""
+    return Path(f"/proc/{within[2]}/root{path}")
+
+
+def fill(folder: Path, free: int = 0) -> Path:
+    """Leave so many KiB of a disk free; return what fills it."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            file.truncate(file.tell() - 1024 * free)
+    return filler
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize(
-    ("every", "free"),
-    [(OFTEN, 0), (OFTEN, 16), (SELDOM, 0), (SELDOM, 8)],
-    ids=["checkpoint, none left", "checkpoint, half of one", "record, none left", "record, a little"],
-)
-def test_a_full_disk_ends_the_run_with_what_is_whole_and_it_goes_on_once_there_is_room(
-    chorus: Chorus, every: tuple[str, ...], free: int
+@pytest.mark.parametrize("file", ["checkpoints", "metrics.csv", "batches.jsonl", "final"])
+def test_a_disk_that_is_full_beneath_one_file_ends_the_run_and_it_goes_on_once_there_is_room(
+    chorus: Chorus, peace: bytes, file: str
 ) -> None:
-    """`free` is how many KiB the disk has left when it is filled."""
-    settings = ("--no-pictures", *QUICK, "--updates", str(UPDATES), "--actors", "1", *every)
+    """The file lies on a disk of its own, so that no other can be the one that is told of."""
+    run, place = chorus.folder / "run", chorus.folder / "disk"
+    training = chorus.start(*PLACED, "--out", run)
+    until(lambda: len(rows(run)) > 7)
+    training.send(signal.SIGTERM)
+    training.succeeded()
+    with disk(place) as within:
+        seen = from_outside(within, place)
+        (run / "final").mkdir(exist_ok=True)
+        subprocess.run(["cp", "-r", run / file, seen], check=True)
+        (run / file).rename(chorus.folder / "moved")
+        (run / file).symlink_to(place / file)
+        filler = fill(seen)
+        complaint = chorus.start(*PLACED, "--out", run, within=within).refused(8)
+        assert "No space left" in complaint
+        assert file in complaint
+        assert not list(seen.rglob("*.part"))
+        until(lambda: not living(chorus.folder))
+        filler.unlink()
+        chorus.start(*PLACED, "--out", run, within=within).succeeded()
+        folder = seen if file == "final" else run
+        assert weights(folder) == peace
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_half_a_checkpoint_keeps_the_whole_one_before_it(chorus: Chorus, peace: bytes) -> None:
     place = chorus.folder / "disk"
     with disk(place) as within:
-        holder = within[2]
-        seen = Path(f"/proc/{holder}/root{place}")
+        seen = from_outside(within, place)
         run = seen / "run"
-        training = chorus.start("train", "--out", place / "run", *settings, within=within)
+        training = chorus.start(*PLACED, "--out", place / "run", within=within)
         until(lambda: len(rows(run)) > 5)
-        with (seen / "filler").open("wb", buffering=0) as filler:
-            try:
-                while True:
-                    filler.write(bytes(4096))
-            except OSError:
-                filler.truncate(filler.tell() - 1024 * free)
-        complaint = training.refused(8)
-        assert "No space left" in complaint
+        filler = fill(seen, free=16)
+        assert "No space left" in training.refused(8)
+        assert len(rows(run)) < UPDATES
         assert not list(run.rglob("*.part"))
-        (seen / "filler").unlink()
-        chorus.start("train", "--out", place / "run", *settings, within=within).succeeded()
-        final = weights(run)
-    assert final == weights(chorus.train("peace", "--updates", str(UPDATES), "--actors", "1"))
+        filler.unlink()
+        chorus.start(*PLACED, "--out", place / "run", within=within).succeeded()
+        assert weights(run) == peace

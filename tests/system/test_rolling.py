@@ -11,6 +11,7 @@ import pytest
 from chorus.common.transport.credentials import Credentials
 from chorus.fleet.certs import HOSTS, make, period
 from tests.system.processes import Chorus, rows, until
+from tests.system.relay import relay
 
 OLD, NEW = "an-old-token-of-20-letters", "a-new-token-of-20-letters"
 RUN = ("--updates", "100000", "--metrics-port", "0")
@@ -52,29 +53,30 @@ def test_certificates_authority_and_token_roll_under_a_running_fleet(chorus: Cho
         )
 
     learner, address = chorus.learner("run", *RUN, *shown(used, "learner"))
-    steady = chorus.actor(address, "steady", *shown(used, "actor"))
-    steady.event("ready")
-    web = learner.event("learner listens")["metrics_port"]
-    assert scraped(web, old, OLD) and not scraped(web, new, OLD)
+    with relay(address) as way:
+        steady = chorus.actor(way.address, "steady", *shown(used, "actor"))
+        steady.event("ready")
+        web = learner.event("learner listens")["metrics_port"]
+        assert scraped(web, old, OLD) and not scraped(web, new, OLD)
 
-    token.write_text(f"{NEW}\n{OLD}\n")
-    roll(used, new)
-    chorus.actor(address, "newcomer", *shown(new, "actor")).event("ready")
-    assert learner.event("certificates were read anew")
-    token.write_text(NEW)
-    assert scraped(web, new, NEW) and not scraped(web, old, NEW) and not scraped(web, new, OLD)
-    assert chorus.actor(address, "late", *shown(old, "actor")).event("stream lost")
-    reached = len(rows(chorus.folder / "run"))
-    until(lambda: len(rows(chorus.folder / "run")) > reached + 3)
-    assert not [event for event in steady.events() if event["event"] == "stream lost"], "open streams stay open"
+        token.write_text(f"{NEW}\n{OLD}\n")
+        roll(used, new)
+        chorus.actor(address, "newcomer", *shown(new, "actor")).event("ready")
+        assert learner.event("certificates were read anew")
+        token.write_text(NEW)
+        assert scraped(web, new, NEW) and not scraped(web, old, NEW) and not scraped(web, new, OLD)
+        assert chorus.actor(address, "late", *shown(old, "actor")).event("stream lost")
+        reached = len(rows(chorus.folder / "run"))
+        until(lambda: len(rows(chorus.folder / "run")) > reached + 3)
+        assert not [event for event in steady.events() if event["event"] == "stream lost"], "open streams stay open"
+        assert not [event for event in learner.events() if event["event"] == "actor left"], "so no task is lost"
 
-    learner.send(signal.SIGTERM)
-    learner.succeeded()
-    accounts = learner.event("accounts")
-    assert accounts["balanced"] and accounts["requeued"] == 0 and accounts["failed"] == 0
-    port = int(address.rpartition(":")[2])
-    chorus.learner("run", *RUN, *shown(used, "learner"), port=port)
-    until(lambda: sum(event["event"] == "ready" for event in steady.events()) == 2)
+        way.cut()
+        until(lambda: sum(event["event"] == "ready" for event in steady.events()) == 2)
+        learner.send(signal.SIGTERM)
+        learner.succeeded()
+        accounts = learner.event("accounts")
+        assert accounts["balanced"] and accounts["failed"] == 0
 
 
 @pytest.mark.slow

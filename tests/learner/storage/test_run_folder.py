@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import resource
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -216,6 +217,20 @@ def test_a_record_that_is_not_open_is_not_written(path: Path) -> None:
         with pytest.raises(RunFolderError, match="not open"):
             write()
     folder.close()
+
+
+def test_a_record_for_which_there_is_no_room_names_its_file_and_can_be_closed(path: Path) -> None:
+    _, folder = begun(path)
+    folder.open_record(0, 0)
+    before, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((path / "metrics.csv").stat().st_size + 10, hard))
+    try:
+        with pytest.raises(OSError, match=r"File too large.*metrics\.csv"):
+            folder.add(row(0), {"update": 0})
+        folder.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (before, hard))
+    RunFolder(path).close()
 
 
 def test_the_final_policy_is_the_very_bytes_that_acted(path: Path) -> None:
