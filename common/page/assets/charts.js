@@ -21,16 +21,15 @@ function joined(series) {
 
 class Chart {
   // series: [{name, x, y, colour: "--c0", low, high, points, faint, dashes}]
-  constructor(title, unit) {
+  constructor(title, about = "") {
     this.title = title;
-    this.unit = unit;
     this.place = make("div", { class: "chart" });
     this.legend = make("ul", { class: "legend" });
     this.reading = make("p", { class: "reading" }, "");
     this.figures = make("div");
-    this.details = make("details", {}, make("summary", {}, `${title}: figures as a table`), this.figures);
+    this.details = make("details", {}, make("summary", {}, make("span", { class: "hidden" }, `${title}: `), "figures as a table"), this.figures);
     this.details.addEventListener("toggle", () => this.tell());
-    this.element = make("section", { class: "panel", "aria-label": title }, make("h3", {}, title), this.legend, this.place, this.reading, this.details);
+    this.element = make("section", { class: "panel", "aria-label": title }, make("h3", {}, title), about ? make("p", { class: "quiet small" }, about) : null, this.legend, this.place, this.reading, this.details);
     this.index = null;
     new ResizeObserver(() => this.fit()).observe(this.place);
   }

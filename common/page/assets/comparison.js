@@ -33,7 +33,7 @@ class ComparisonView {
         ...differing,
         wide(panel("Runs and timing", table("Share of a run's time spent waiting for actors' episodes, and in steps of the optimiser",
           [["run", false], ["group", false], ["seed", true], ["state", false], ["updates", true], ["result", true], ["time", true], ["agent-steps/s", true], ["waiting", true], ["stepping", true]], runs))),
-        ...(data.groups.length ? [panel("Settings", make("details", {}, make("summary", {}, `All settings of ${data.groups[0].name}`), table("Everything resolved", [["setting", false], ["value", false]], Object.entries(data.groups[0].all_settings))))] : [])),
+        ...(data.groups.length ? [panel("Settings", make("details", {}, make("summary", {}, `All settings of ${data.groups[0].name}`), table("Everything resolved", [["setting", false], ["value", false]], Object.entries(data.groups[0].all_settings).map(([name, value]) => [breakable(name), value]))))] : [])),
       make("footer", {}, data.made));
     this.charts();
   }

@@ -18,6 +18,11 @@ function panel(title, ...children) {
   return make("section", { class: "panel", "aria-label": title }, make("h2", {}, title), ...children);
 }
 
+// A full name such as `optimiser.learning_rate`, which a narrow column may break after a dot or an underscore.
+function breakable(name) {
+  return name.split(/(?<=[._])/).flatMap((part, place) => place ? [make("wbr"), part] : [part]);
+}
+
 // A table: columns are [name, isNumber], rows lists of cells; the first cell of a row names it.
 function table(caption, columns, rows, best = -1) {
   const head = columns.map(([name, number]) => make("th", { scope: "col", class: number ? "number" : null }, name));
