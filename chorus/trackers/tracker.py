@@ -11,7 +11,7 @@ from chorus.api.callbacks import Callback, Progress
 from chorus.common.errors import ConfigError
 from chorus.common.page.run_story import flat
 
-NAMES = ("tensorboard", "mlflow", "wandb")
+NAMES = ("tensorboard", "mlflow", "wandb", "trackio")
 
 
 class Tracker(Callback, ABC):
@@ -61,4 +61,8 @@ def tracker(name: str) -> Tracker:
         from chorus.trackers.wandb import WeightsAndBiases
 
         return WeightsAndBiases()
+    if name == "trackio":
+        from chorus.trackers.trackio import Trackio
+
+        return Trackio()
     raise ConfigError(f"there is no tracker {name!r}; there are {', '.join(NAMES)}")

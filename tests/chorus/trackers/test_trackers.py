@@ -14,6 +14,7 @@ from chorus.trackers.follow import follow
 from chorus.trackers.mlflow import MLflow
 from chorus.trackers.tensorboard import TensorBoard
 from chorus.trackers.tracker import tracker
+from chorus.trackers.trackio import Trackio
 from chorus.trackers.wandb import WeightsAndBiases
 
 UPDATES = 120
@@ -127,8 +128,29 @@ def test_weights_and_biases_goes_on_with_the_run_of_that_id(run: Path, monkeypat
     assert told["exit_code"] == 1
 
 
+def test_trackio_goes_on_with_the_run_of_that_name_and_measures_nothing_itself(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+    logged: list[tuple[int, dict[str, float]]] = []
+
+    def init(project: str, **arguments: Any) -> Any:
+        told.update(arguments, project=project)
+        finish = lambda: told.update(finished=True)  # noqa: E731
+        return SimpleNamespace(log=lambda metrics, step: logged.append((step, metrics)), finish=finish)
+
+    monkeypatch.setitem(sys.modules, "trackio", SimpleNamespace(init=init))
+    follow(run, Trackio("mine"), wait=False)
+    assert (told["project"], told["name"], told["resume"]) == ("mine", "a run-abcd1234", "allow")
+    assert told["config"]["loss.entropy"] == "0.5"
+    assert not told["auto_log_cpu"] and not told["auto_log_gpu"]
+    assert [step for step, _ in logged] == list(range(1, UPDATES + 1))
+    assert logged[1][1] == {"update": 1.0, "mixed_return": 0.5}
+    assert told["finished"]
+
+
 def test_a_missing_package_and_an_unknown_tracker_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="there are tensorboard, mlflow, wandb"):
+    with pytest.raises(ConfigError, match="there are tensorboard, mlflow, wandb, trackio"):
         tracker("aimless")
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigError, match=r"chorus-marl\[wandb\]"):
