@@ -17,7 +17,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="learner, actor, wire, broadcast, ledger, train, scale"
+        "names", nargs="*", metavar="NAME", help="learner, actor, wire, broadcast, ledger, train, page, scale"
     )
     parser.add_argument("--quick", action="store_true", help="a minute for all instead of ten; rougher figures")
     parser.add_argument(
