@@ -23,12 +23,13 @@ from chorus.benchmarks.machine import processor_seconds
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.train import FOR_EVER, SPREAD, updates
+from chorus.common.page.site import AGAIN
 from chorus.common.process import program
 
 VIEWERS = 20
 START_SECONDS = 300.0
-POLL_SECONDS = 3.0
-"""As `page.js` asks."""
+SPREAD_SECONDS = 3.0
+"""Lookers come one after the other within so many; then each asks again when it is told to, as `page.js` does."""
 HEADERS = {
     "Accept": "*/*",
     "Accept-Encoding": "gzip, deflate, br, zstd",
@@ -149,7 +150,7 @@ class _Viewers:
         self._ended = threading.Event()
         self._lock = threading.Lock()
         self._threads = [
-            threading.Thread(target=self._look, args=(POLL_SECONDS * place / count,), name=f"viewer {place}")
+            threading.Thread(target=self._look, args=(SPREAD_SECONDS * place / count,), name=f"viewer {place}")
             for place in range(count)
         ]
 
@@ -172,5 +173,5 @@ class _Viewers:
             tag = answer.getheader("ETag") or ""
             with self._lock:
                 self.answers += 1
-            wait = POLL_SECONDS
+            wait = float(answer.getheader(AGAIN) or SPREAD_SECONDS)
         line.close()

@@ -1,6 +1,7 @@
 """What the page is sent: small however large the run, made once for all who look, never by chance anything else."""
 
 import gzip
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from chorus.common.monitoring.web import Answer
-from chorus.common.page.site import Site
+from chorus.common.page.site import AGAIN, Site
 from tests.common.page.large import ACTORS, UPDATES, live, write_large_run
 
 SMALL_ENOUGH = 100_000
@@ -52,6 +53,41 @@ def test_however_many_look_the_data_are_made_once(run: Path) -> None:
     again = site("/data.json", first.headers["ETag"])
     assert again is not None
     assert (again.status, again.body) == (304, b"")
+
+
+def test_data_are_made_anew_by_the_time_that_the_learner_had_and_by_how_many_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = {"monotonic": 100.0, "process_time": 10.0, "thread_time": 0.0}
+    for name in clocks:
+        monkeypatch.setattr(f"time.{name}", lambda name=name: clocks[name])
+    made: list[float] = []
+
+    def counted() -> dict[str, Any]:
+        made.append(clocks["monotonic"])
+        clocks["thread_time"] += 0.02  # what a making costs
+        return {}
+
+    site = Site(write_large_run(tmp_path / "run", updates=5), counted)
+
+    def made_every(share: float, viewers: int, seconds: float = 60.0) -> list[float]:
+        """How long apart the data were made while so many looked and the learner had such a share of a core."""
+        made.clear()
+        asks = [clocks["monotonic"] + 3 * place / viewers for place in range(viewers)]
+        for _ in range(round(10 * seconds)):
+            clocks["monotonic"] += 0.1
+            clocks["process_time"] += 0.1 * share
+            for viewer, ask in enumerate(asks):
+                if clocks["monotonic"] >= ask:
+                    answer = site("/data.json", "")
+                    assert answer is not None
+                    asks[viewer] = clocks["monotonic"] + float(answer.headers[AGAIN])
+        return [after - before for before, after in itertools.pairwise(made)][1:]
+
+    assert 3 <= max(made_every(share=2.0, viewers=1)) < 5, "a learner with two cores: as often as it may"
+    assert min(made_every(share=1.0, viewers=20)) > 6, "200 times what making and 20 answers cost"
+    assert min(made_every(share=0.1, viewers=1)) > 9, "a learner that the machine starves is not starved further"
+    assert max(made_every(share=0.0, viewers=1)) < 12, "nor is left to age what a waiting one has to say"
 
 
 def test_a_chance_level_that_cannot_be_read_is_told_as_what_is_wrong(run: Path, tmp_path: Path) -> None:
