@@ -72,16 +72,8 @@ def sweep(
         runs = runs_of(folder, trials)
         if runs:
             say(table(compare(runs)))
-        written = (
-            report(
-                [folder.run(trial) for trial in trials if _begun(folder, trial)],
-                folder.path / "report.html",
-                title=f"Sweep {folder.path.name}",
-                films=films,
-            )
-            if runs
-            else None
-        )
+        title = f"Sweep {folder.path.name}"
+        written = report([folder.path], folder.path / "report.html", title, films) if runs else None
     if failed:
         told = "; ".join(f"{trial.name}: {why}" for trial, why in failed[:5])
         raise ChorusError(f"{len(failed)} of {len(trials)} runs failed, and would be tried again: {told}")

@@ -29,7 +29,7 @@ class ComparisonView {
       make("div", { class: "panels" },
         wide(panel("Results", table(data.measure, [["rank", false], ["group", false], ["runs", true], ["mean", true], ["95 % interval", true], ["interquartile mean", true], ["time of a run", true], ["agent-steps/s", true]], summary, 0))),
         wide(make("section", { "aria-label": "Curves" }, make("h2", {}, "Curves"), this.axis.element, make("div", { class: "panels" }, this.all().map((chart) => chart.element)))),
-        ...(data.films.length ? [panel("The team at play", make("div", { class: "films" }, data.films.map((one) => film(one.source, one.name))))] : []),
+        ...(data.films.length ? [wide(panel("The team at play", make("div", { class: "films" }, data.films.map((one) => film(one.source, one.name)))))] : []),
         ...differing,
         wide(panel("Runs and timing", table("Share of a run's time spent waiting for actors' episodes, and in steps of the optimiser",
           [["run", false], ["group", false], ["seed", true], ["state", false], ["updates", true], ["result", true], ["time", true], ["agent-steps/s", true], ["waiting", true], ["stepping", true]], runs))),

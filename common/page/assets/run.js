@@ -127,6 +127,7 @@ class RunView {
   showFilms(run) {
     const films = (run.films ?? []).map((one) => typeof one === "string" ? [`film/${encodeURIComponent(one)}`, one] : [one.source, one.name]);
     this.films.hidden = !films.length;
+    this.films.classList.toggle("wide", films.length > 1);  // side by side
     this.films.replaceChildren(panel("The team at play", make("div", { class: "films" }, films.slice(0, 4).map(([source, name]) => film(source, name)))));
   }
 
