@@ -24,5 +24,9 @@ def run(options: argparse.Namespace) -> int:
     from chorus.trackers.follow import follow
     from chorus.trackers.tracker import tracker
 
-    print(f"{follow(options.dir, tracker(options.to), options.follow)} updates told to {options.to}")
+    listener = tracker(options.to)
+    try:
+        print(f"{follow(options.dir, listener, options.follow)} updates told to {options.to}")
+    finally:
+        listener.close()
     return 0

@@ -21,6 +21,9 @@ class Tracker(Callback, ABC):
         """An update is done; cells that are empty or not finite are left out."""
         self.log(progress.update, {name: value for name, value in progress.metrics.items() if isfinite(value)})
 
+    def close(self) -> None:
+        """The process ends: end what the tracker's package started in it, if anything."""
+
     @abstractmethod
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """Take an update's numbers."""

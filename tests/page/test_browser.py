@@ -144,7 +144,7 @@ def test_a_large_run_is_looked_at_by_keyboard_alone(browser: Any, large: str) ->
     last = page.locator("#announcements").inner_text()
     page.keyboard.press("ArrowLeft")
     assert page.locator("#announcements").inner_text() != last
-    page.get_by_label("updates").first.focus()
+    page.get_by_role("radio", name="updates").focus()
     page.keyboard.press("Space")
     assert "by updates" in (
         page.get_by_role("img", name="Return of an episode").first.get_attribute("aria-label") or ""
