@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -22,14 +23,18 @@ from chorus.common.monitoring.web import Answer
 from chorus.common.page.document import document
 from chorus.common.page.run_story import RunStory
 
-LEAST_SECONDS, MOST_SECONDS = 3.0, 10.0
-"""Between one making of the data and the next; what a learner has to say that hardly works is not kept for longer."""
+LEAST_SECONDS = 3.0
+"""Between one making of the data and the next."""
+MOST_SECONDS = 10.0
+"""What a learner has to say that hardly works is not kept for longer: it waits for actors, or for slow ones."""
+STARVED_SECONDS = 60.0
+"""But it may also get little of a machine that has more to do than it can: then so long, and never longer."""
 TIMES_ITS_COST = 200.0
 """Making the data, and sending them to all who asked, may take one part in so many of the processor time."""
 ANSWER_SECONDS = 0.0006
 """Processor time of an answer: nearly all of it goes into reading a browser's headers."""
 SOON_SECONDS = 1.0
-"""When to ask again where new data are due already: somebody makes them just now."""
+"""When to ask again at the earliest."""
 AGAIN = "Chorus-Ask-Again"
 """Header of an answer: after so many seconds there will be new data."""
 
@@ -51,7 +56,8 @@ class _Made:
         """Seconds until they are made again, at the speed at which processor time went by since they were made."""
         passed = now - self.at
         rate = max(spent - self.spent, 1e-9) / max(passed, 1e-9)
-        return min(max(self.pause / rate, LEAST_SECONDS), MOST_SECONDS) - passed
+        overload = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+        return min(max(self.pause / rate, LEAST_SECONDS), MOST_SECONDS * overload, STARVED_SECONDS) - passed
 
 
 class Site:
@@ -96,16 +102,10 @@ class Site:
         made = self._made
         if made is not None and self._left(made) > 0:
             return made
-        if made is not None and not self._lock.acquire(blocking=False):
-            return made  # somebody makes it anew just now; what there is will do
-        if made is None:
-            self._lock.acquire()
-        try:
+        with self._lock:  # whoever comes while they are made waits for them: to be told to ask again would cost more
             if self._made is None or self._left(self._made) <= 0:
                 self._made = self._make()
             return self._made
-        finally:
-            self._lock.release()
 
     def _left(self, made: _Made) -> float:
         return made.left(time.monotonic(), self._spent())

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ def test_data_are_made_anew_by_the_time_that_the_learner_had_and_by_how_many_loo
     clocks = {"monotonic": 100.0, "process_time": 10.0, "thread_time": 0.0}
     for name in clocks:
         monkeypatch.setattr(f"time.{name}", lambda name=name: clocks[name])
+    load = [0.5]
+    monkeypatch.setattr("os.getloadavg", lambda: (load[0] * (os.cpu_count() or 1), 0.0, 0.0))
     made: list[float] = []
 
     def counted() -> dict[str, Any]:
@@ -86,8 +89,12 @@ def test_data_are_made_anew_by_the_time_that_the_learner_had_and_by_how_many_loo
 
     assert 3 <= max(made_every(share=2.0, viewers=1)) < 5, "a learner with two cores: as often as it may"
     assert min(made_every(share=1.0, viewers=20)) > 6, "200 times what making and 20 answers cost"
-    assert min(made_every(share=0.1, viewers=1)) > 9, "a learner that the machine starves is not starved further"
-    assert max(made_every(share=0.0, viewers=1)) < 12, "nor is left to age what a waiting one has to say"
+    assert max(made_every(share=0.0, viewers=1)) < 12, "what a waiting learner has to say is not left to age"
+    load[0] = 9.0
+    assert min(made_every(share=0.1, viewers=1, seconds=300)) > 35, (
+        "one that the machine starves is not starved further"
+    )
+    assert max(made_every(share=0.0, viewers=1, seconds=300)) < 62
 
 
 def test_a_chance_level_that_cannot_be_read_is_told_as_what_is_wrong(run: Path, tmp_path: Path) -> None:
