@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,9 +65,10 @@ class Turn:
 
 def measure(effort: Effort) -> list[Table]:
     """Turns without and with viewers, one after the other."""
-    pairs, seconds = effort.pick((1, 2.0), (3, 10.0), (12, 15.0))
+    pairs, seconds = effort.pick((1, 1.0), (3, 15.0), (8, 30.0))
+    settings = effort.pick(("--set", "task.episodes=4"), (), ())
     turns: dict[int, list[Turn]] = {0: [], VIEWERS: []}
-    with tempfile.TemporaryDirectory() as folder, _training(Path(folder)) as (pid, out, address):
+    with tempfile.TemporaryDirectory() as folder, _training(Path(folder), settings) as (pid, out, address):
         for _ in range(pairs):
             for viewers, seen in turns.items():
                 seen.append(_turn(pid, out, address, viewers, seconds))
@@ -91,10 +92,11 @@ def _row(viewers: int, turns: list[Turn]) -> Row:
 
 
 @contextmanager
-def _training(folder: Path) -> Iterator[tuple[int, Path, str]]:
+def _training(folder: Path, settings: Sequence[str]) -> Iterator[tuple[int, Path, str]]:
     """A learner at work: its process, its run folder, the address of its page."""
     out, said = folder / "run", folder / "said.txt"
     command = program.command("train", "--config", SPREAD, "--out", out, "--updates", str(FOR_EVER), "--actors", "1")
+    command += ["--no-pictures", *settings]
     with said.open("wb") as file:
         process = subprocess.Popen(command, stdout=file)
     try:
