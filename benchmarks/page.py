@@ -28,6 +28,7 @@ from chorus.common.process import program
 
 VIEWERS = 20
 START_SECONDS = 300.0
+SAMPLE_SECONDS = 0.2
 SPREAD_SECONDS = 3.0
 """Lookers come one after the other within so many; then each asks again when it is told to, as `page.js` does."""
 HEADERS = {
@@ -113,15 +114,16 @@ def _training(folder: Path, settings: Sequence[str]) -> Iterator[tuple[int, Path
 
 
 def _turn(pid: int, out: Path, address: str, viewers: int, seconds: float) -> Turn:
-    before = _threads(pid)
+    before, threads = _threads(pid), dict[str, float]()
     with _Viewers(address, viewers) as lookers:
-        steps, used, answering, answers = _steps(out), processor_seconds(pid), 0.0, lookers.answers
+        steps, used, answers = _steps(out), processor_seconds(pid), lookers.answers
         at = time.monotonic()
-        time.sleep(seconds)
+        while time.monotonic() - at < seconds:  # a thread ends with its connection: what it spent is seen on the way
+            time.sleep(SAMPLE_SECONDS)
+            threads |= {thread: spent for thread, spent in _threads(pid).items() if thread not in before}
         steps, used, at = _steps(out) - steps, processor_seconds(pid) - used, time.monotonic() - at
-        answering = sum(spent for thread, spent in _threads(pid).items() if thread not in before)
         answers = lookers.answers - answers
-    return Turn(steps, at, used, answering if viewers else 0.0, answers)
+    return Turn(steps, at, used, sum(threads.values()) if viewers else 0.0, answers)
 
 
 def _steps(out: Path) -> int:
@@ -169,8 +171,16 @@ class _Viewers:
     def _look(self, wait: float) -> None:
         line, tag = http.client.HTTPConnection(self._address, timeout=30), ""
         while not self._ended.wait(wait):
-            line.request("GET", "/data.json", headers=HEADERS | ({"If-None-Match": tag} if tag else {}))
-            answer = line.getresponse()
+            headers = HEADERS | ({"If-None-Match": tag} if tag else {})
+            try:
+                line.request("GET", "/data.json", headers=headers)
+                answer = line.getresponse()
+            except (
+                ConnectionError
+            ):  # closed meanwhile, as connections are that are silent for long: browsers open another
+                line.close()
+                line.request("GET", "/data.json", headers=headers)
+                answer = line.getresponse()
             answer.read()
             tag = answer.getheader("ETag") or ""
             with self._lock:

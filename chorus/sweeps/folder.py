@@ -18,6 +18,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import yaml
 
@@ -58,7 +59,7 @@ class SweepFolder:
             self._lock.close()
             raise
 
-    def __enter__(self) -> SweepFolder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
