@@ -79,7 +79,7 @@ class Chart {
     const axis = { stroke: colour("--quiet"), font, labelFont: font, grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--grid"), width: 1 } };
     this.plot = new uPlot({
       ...this.size(), scales: { x: { time: false } }, series, bands, legend: { show: false },
-      axes: [{ ...axis, label, labelSize: 22, values: (_, ticks) => ticks.map(show), space: 70 },
+      axes: [{ ...axis, label, labelSize: 22, values: (_, ticks) => ticks.map(show), space: 55 },
         { ...axis, size: 62, values: (_, ticks) => ticks.map(format.large) }],
       cursor: { points: { size: 8 }, y: false }, hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] },
     }, this.data, this.place);
