@@ -83,7 +83,7 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
 
 def _name(run: Run, differing: Sequence[str]) -> str:
     settings = run.story["settings"]
-    named = [f"{name.rpartition('.')[2]} {_short(settings.get(name, '–'))}" for name in differing]
+    named = [f"{name} {_short(settings.get(name, '–'))}" for name in differing]
     return ", ".join(named) or run.story["environment"] or run.story["name"]
 
 
