@@ -79,8 +79,8 @@ class Chart {
     const axis = { stroke: colour("--quiet"), font, labelFont: font, grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--grid"), width: 1 } };
     this.plot = new uPlot({
       ...this.size(), scales: { x: { time: false } }, series, bands, legend: { show: false },
-      axes: [{ ...axis, label, labelSize: 22, values: (_, ticks) => ticks.map(show), space: 55 },
-        { ...axis, size: 62, values: (_, ticks) => ticks.map(format.large) }],
+      axes: [{ ...axis, label, labelSize: 22, values: (_, ticks) => ticks.map((one) => show(one)), space: 55 },
+        { ...axis, size: (_, labels) => 24 + 7 * Math.max(5, ...(labels ?? []).map((one) => one.length)), values: (_, ticks) => format.ticks(ticks) }],
       cursor: { points: { size: 8 }, y: false }, hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] },
     }, this.data, this.place);
     const over = this.plot.over;

@@ -50,7 +50,7 @@ class RunView {
     const left = run.updates - run.update, running = run.state === "training";
     const figures = [
       ["Return now", format.number(run.return), "mean of the last stretch"],
-      ["Last evaluation", format.number(run.evaluations?.evaluation_return?.at(-1)), "fresh episodes"],
+      ...(run.evaluations?.update?.length ? [["Last evaluation", format.number(run.evaluations.evaluation_return.at(-1)), "fresh episodes"]] : []),
       ["Update", format.number(run.update), `of ${format.number(run.updates)}`],
       ["Agent-steps", format.large(run.agent_steps), ""],
       ["Speed now", format.large(run.rate), "agent-steps a second"],
