@@ -18,7 +18,7 @@ from chorus.benchmarks.report import Row, Table
 from chorus.common.errors import ChorusError
 from chorus.common.process.allocator import keep_freed_memory
 
-NAMES = ("learner", "actor", "wire", "broadcast", "ledger", "train", "scale")
+NAMES = ("learner", "actor", "wire", "broadcast", "ledger", "train", "page", "scale")
 Results = dict[str, list[Table]]
 INTRODUCTION = """\
 # Benchmarks

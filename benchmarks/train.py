@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import subprocess
 import tempfile
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from chorus.benchmarks.machine import cores, proportional_set_size
+from chorus.benchmarks.machine import cores, processor_seconds, proportional_set_size
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import ONE_STEP, RECIPE, Scene
@@ -109,19 +108,19 @@ def _run(scene: Scene, stages: Stages, actors: int, lag: int, base: tuple[str, .
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            while not _updates(out):
+            while not updates(out):
                 if process.poll() is not None or time.monotonic() - began > START_SECONDS:
                     raise RuntimeError(f"{' '.join(command)} made no update within {START_SECONDS:.0f} s")
                 time.sleep(0.02)
             first = time.monotonic() - began
             time.sleep(effort.pick(0.5, 1.0, 2.0))
-            before, used = _updates(out)[-1], _processor_seconds(process.pid)
+            before, used = updates(out)[-1], _processor_seconds(process.pid)
             at = time.monotonic()
             time.sleep(effort.pick(1.0, 5.0, 8.0))
             memory = _memory(process.pid)
             used = {who: seconds - used[who] for who, seconds in _processor_seconds(process.pid).items()}
             wall = time.monotonic() - at
-            rows = _updates(out)
+            rows = updates(out)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
@@ -149,7 +148,7 @@ def _run(scene: Scene, stages: Stages, actors: int, lag: int, base: tuple[str, .
     }
 
 
-def _updates(out: Path) -> list[dict[str, str]]:
+def updates(out: Path) -> list[dict[str, str]]:
     """Whole rows of the record so far."""
     path = out / "metrics.csv"
     if not path.exists():
@@ -164,12 +163,7 @@ def _children(pid: int) -> list[int]:
 
 def _processor_seconds(pid: int) -> dict[str, float]:
     """Processor time of the learner and of all actors so far."""
-    return {"learner": _used(pid), "actors": sum(_used(child) for child in _children(pid))}
-
-
-def _used(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return {"learner": processor_seconds(pid), "actors": sum(processor_seconds(child) for child in _children(pid))}
 
 
 def _memory(pid: int) -> list[float]:

@@ -15,6 +15,7 @@ EXAMPLES = (
         "The most likely action at each step, and a film of one episode",
         "chorus evaluate runs/mine --greedy --gif film.gif",
     ),
+    ("With sampled actions and with the likeliest ones", "chorus evaluate runs/mine --both"),
     ("For comparison: the weights that the run began with", "chorus evaluate runs/mine --untrained '*'"),
 )
 
@@ -24,7 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dir", type=Path, metavar="DIR", help="run folder")
     parser.add_argument("--episodes", type=positive, default=100, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--seed", type=count, default=0, metavar="S", help="of these episodes (%(default)s)")
-    parser.add_argument("--greedy", action="store_true", help="take the likeliest action instead of a sample")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--greedy", action="store_true", help="take the likeliest action instead of a sample")
+    way.add_argument(
+        "--both", action="store_true", help="sampled actions, then the likeliest ones, in the same episodes"
+    )
     parser.add_argument(
         "--untrained",
         metavar="AGENTS",

@@ -8,7 +8,7 @@ from pathlib import Path
 from chorus.commands.arguments import positive
 from chorus.common.process import arithmetic
 
-SUMMARY = "vary settings and repeat seeds: many runs from one file, then their report"
+SUMMARY = "vary or search settings and repeat seeds: many runs from one file, then their report"
 EXAMPLES = (
     ("Which runs it would be", "chorus sweep sweep.yaml --list"),
     ("All of them, as many at a time as cores allow", "chorus sweep sweep.yaml --out runs/sweep"),
@@ -17,7 +17,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="YAML: config, settings, vary, seeds, actors")
+    parser.add_argument("file", type=Path, metavar="FILE", help="YAML: config, settings, vary or search, seeds, actors")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the sweep's folder (default: runs/NAME-OF-FILE)")
     parser.add_argument("--jobs", type=positive, metavar="N", help="runs side by side (default: as cores allow)")
     parser.add_argument("--no-films", action="store_true", help="leave the films out of the report")

@@ -6,6 +6,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from chorus.actor.rollout import Player
 from chorus.common.environments import make
-from chorus.common.errors import RunFolderError
+from chorus.common.errors import ConfigError, RunFolderError
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.settings.config import Config
 from chorus.common.settings.schedule import value_at
@@ -29,8 +30,22 @@ from chorus.runs.weights import environment_spec, newest_policy
 Values = NDArray[np.float64]
 
 
+WAYS = {False: "sampled", True: "greedy"}
+"""How actions are chosen: drawn from the policy, as in training, or the likeliest."""
+
+
 def evaluate(options: argparse.Namespace) -> int:
-    """Play, print a summary, film an episode if asked to."""
+    """Play, print a summary, film an episode if asked to.
+
+    Raises:
+        ConfigError: both ways of choosing actions are asked for, and a file that holds what was played in one.
+        ChorusError: the folder holds no run, or what is to be played is impossible.
+    """
+    if options.both and any((options.trajectories, options.gif, options.mp4)):
+        raise ConfigError(
+            "--both is of figures: a film or trajectories are of one way to choose actions; leave --both out, or give"
+            " --greedy in its place"
+        )
     config = read_config(options.dir)
     policy = newest_policy(options.dir)
     match = Match(
@@ -46,22 +61,10 @@ def evaluate(options: argparse.Namespace) -> int:
     if options.mp4 is not None:
         check_video()
     rival = rival_of(match)
-    with tempfile.TemporaryDirectory() as folder:
-        keep = None if options.trajectories is None else Path(folder)
-        measured = play(
-            config,
-            policy,
-            options.episodes,
-            options.seed,
-            options.greedy,
-            options.untrained,
-            rival,
-            lambda count: play_tasks(match, count, options.jobs, keep),
-        )
-        if options.trajectories is not None:
-            names = [agent.name for agent in environment_spec(options.dir).agents]
-            write_trajectories(Path(folder), options.trajectories, names, options.episodes)
-    summary = {name: summarise(values) for name, values in measured.items()}
+    ways = (False, True) if options.both else (options.greedy,)
+    summaries = {
+        WAYS[greedy]: _measure(replace(match, greedy=greedy), config, policy, rival, options) for greedy in ways
+    }
     if options.json:
         about = {
             "episodes": options.episodes,
@@ -72,26 +75,59 @@ def evaluate(options: argparse.Namespace) -> int:
         }
         if rival is not None:
             about |= {"with": str(options.rival), "agents": options.agents}
-        print(json.dumps(about | summary, indent=2))
+        if options.both:
+            del about["greedy"]
+        print(json.dumps(about | (summaries if options.both else summaries[WAYS[options.greedy]]), indent=2))
     else:
-        how = "greedy" if options.greedy else "sampling"
-        print(f"{options.episodes} episodes by policy version {policy.version}, {how}")
+        print(f"{options.episodes} episodes by policy version {policy.version}, {' and '.join(summaries)}")
         if options.untrained is not None:
             print(f"agents {options.untrained} by the weights that the run began with")
         if rival is not None:
             print(f"agents {options.agents} by policy version {rival.policy.version} of {options.rival}")
-        width = max(len(name) for name in summary)
-        for name, figures in summary.items():
-            print(
-                f"  {name:{width}} {figures['mean']:10.3f} +- {figures['confidence_95']:.3f}"
-                f"   95 % of episodes: {figures['low']:.3f} … {figures['high']:.3f}"
-            )
+        for way, summary in summaries.items():
+            if options.both:
+                print(f"{way}:")
+            print(_lines(summary))
     for path in (options.gif, options.mp4):
         if path is not None and not film(
             config, policy, path, options.seed, options.greedy, untrained=options.untrained, rival=rival
         ):
             raise RunFolderError(f"{config.environment.spec} has no pictures, so there is nothing to write to {path}")
     return 0
+
+
+Summary = dict[str, dict[str, float]]
+
+
+def _measure(
+    match: Match, config: Config, policy: PolicyVersion, rival: Rival | None, options: argparse.Namespace
+) -> Summary:
+    """Play the episodes over all cores; write down what was played if that is asked for."""
+    with tempfile.TemporaryDirectory() as folder:
+        keep = None if options.trajectories is None else Path(folder)
+        measured = play(
+            config,
+            policy,
+            options.episodes,
+            options.seed,
+            match.greedy,
+            options.untrained,
+            rival,
+            lambda count: play_tasks(match, count, options.jobs, keep),
+        )
+        if options.trajectories is not None:
+            names = [agent.name for agent in environment_spec(options.dir).agents]
+            write_trajectories(Path(folder), options.trajectories, names, options.episodes)
+    return {name: summarise(values) for name, values in measured.items()}
+
+
+def _lines(summary: Summary) -> str:
+    width = max(len(name) for name in summary)
+    return "\n".join(
+        f"  {name:{width}} {figures['mean']:10.3f} +- {figures['confidence_95']:.3f}"
+        f"   95 % of episodes: {figures['low']:.3f} … {figures['high']:.3f}"
+        for name, figures in summary.items()
+    )
 
 
 def play(

@@ -85,7 +85,7 @@ def play_here(match: Match, tasks: list[int], keep: Path | None = None) -> Itera
     environment = make(config.environment.spec)
     try:
         sides = line_up(config, environment.spec, policy, match.untrained, rival_of(match))
-        player = Player(environment, sides.policies, match.seed, match.greedy)
+        player = Player(environment, sides.policies, match.seed, match.greedy, config.instances)
         for index in tasks:
             yield play_task(config, player, sides, index, keep)
     finally:

@@ -11,6 +11,9 @@ from chorus.local.cpu_usage import CpuUsage
 from chorus.runs.plot import window
 from chorus.runs.record import read_metrics
 
+WIDTH = 80
+"""Columns of the narrowest terminal that lines are made for."""
+
 
 def summarise(
     run: Path, updates: int, random_play: RandomPlay | None, usage: CpuUsage | None, evaluated: float | None = None
@@ -51,10 +54,9 @@ def summarise(
 def where(run: Path) -> list[str]:
     """The files that a finished run is for, and what to type next."""
     names = [name for name in ("final/policy.safetensors", "curve.png", "episode.gif") if (run / name).exists()]
-    return [
-        f"files    {run}: {', '.join(names)}",
-        f"next     chorus evaluate {run}",
-    ]
+    files = f"files    {run}: {', '.join(names)}"
+    lines = [files] if len(files) < WIDTH else [f"files    {run}:", f"         {', '.join(names)}"]
+    return [*lines, f"next     chorus evaluate {run}"]
 
 
 def finished_already(run: Path, updates: int) -> str:

@@ -26,6 +26,7 @@ RECENT_UPDATES = 50
 """Speed, and so the time that is left, are those of so many updates."""
 NARROW = 60
 """On a terminal with fewer columns, values stand below one another."""
+HALF_A_DAY = 12 * 3600
 SHORT = 14
 """On a terminal with fewer lines, only the first of them are shown."""
 
@@ -154,12 +155,11 @@ class View:
     def _panel(self, progress: Progress) -> Panel:
         row, report = progress.row, progress.report
         left = self._left(progress)
-        ends = "" if left is None else time.strftime("%H:%M", time.localtime(time.time() + left))
         values = [
             ("update", f"{report.version} of {self._updates}"),
             ("return", f"{self._recent():.2f}"),
             ("time left", duration(left)),
-            ("ends about", ends or "-"),
+            ("ends about", "-" if left is None else clock_at(time.time(), left)),
             ("evaluation", self._evaluation or "-"),
             ("actors", str(progress.actors)),
             ("individual / team", f"{report.individual_return:.2f} / {report.team_return:.2f}"),
@@ -210,6 +210,12 @@ def duration(seconds: float | None) -> str:
     if whole >= 3600:
         return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
     return f"{whole // 60}:{whole % 60:02d}"
+
+
+def clock_at(now: float, left: float) -> str:
+    """When `left` seconds from `now` (since the epoch) will have passed: `14:05`, `Sat 14:05`, `2027-01-31`."""
+    form = "%H:%M" if left < HALF_A_DAY else "%a %H:%M" if left < 12 * HALF_A_DAY else "%Y-%m-%d"
+    return time.strftime(form, time.localtime(now + left))
 
 
 def sparkline(values: list[float], most: int = CURVE_WIDTH, bars: str = SPARKS) -> str:

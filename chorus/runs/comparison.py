@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +83,13 @@ def grouped(runs: Sequence[Run]) -> list[Group]:
 
 def _name(run: Run, differing: Sequence[str]) -> str:
     settings = run.story["settings"]
-    named = [f"{name.rpartition('.')[2]} {settings.get(name, '–')}" for name in differing]
+    named = [f"{name} {_short(settings.get(name, '–'))}" for name in differing]
     return ", ".join(named) or run.story["environment"] or run.story["name"]
+
+
+def _short(value: str) -> str:
+    """A long number in four digits, as a name has room for; anything else as it is."""
+    return f"{float(value):.4g}" if re.fullmatch(r"-?\d+\.\d{5,}(e-?\d+)?", value) else value
 
 
 def compare(runs: Sequence[Run]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A sweep on disk: what it is, who works on it, and which of its runs are done.
 
 sweep.yaml       the plan, whole
+search.yaml      which combinations a search has chosen so far, in order
 configs/         the settings of each run
 NAME/            a run folder for each run
 output/          what each run had to say
@@ -11,17 +12,22 @@ lock             held by the sweep at work; shared by those that do one run each
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import yaml
 
 from chorus.common.errors import ConfigError, RunFolderError
-from chorus.common.settings.plain import differences, read
+from chorus.common.page.run_story import RunStory, final_return
+from chorus.common.settings.plain import differences, read, text
 from chorus.runs.weights import is_complete
 from chorus.sweeps.plan import Plan, Trial
+from chorus.sweeps.search import Choice
 
 
 class SweepFolder:
@@ -53,7 +59,7 @@ class SweepFolder:
             self._lock.close()
             raise
 
-    def __enter__(self) -> SweepFolder:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -86,6 +92,23 @@ class SweepFolder:
         path = self.path / "configs" / f"{trial.name}.yaml"
         _write(path, yaml.safe_dump(trial.settings, sort_keys=False))
         return path
+
+    def choices(self) -> list[Choice]:
+        """The combinations that a search has chosen so far, in order.
+
+        Raises:
+            ConfigError: the file that lists them cannot be read.
+        """
+        path = self.path / "search.yaml"
+        return list(read(path)["chosen"]) if path.exists() else []
+
+    def keep_choices(self, chosen: Sequence[Choice]) -> None:
+        """Write down what a search has chosen so far: whatever happens, it goes on from these."""
+        _write(self.path / "search.yaml", text({"chosen": list(chosen)}))
+
+    def reached(self, trial: Trial) -> float:
+        """What a trial's run reached; NaN if it is not done."""
+        return final_return(RunStory(self.run(trial)).values()) if self.is_done(trial) else math.nan
 
     def is_done(self, trial: Trial) -> bool:
         """Whether a trial's run is complete: it is never begun again."""

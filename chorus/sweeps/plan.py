@@ -7,6 +7,8 @@ vary:                                     # every combination is run
   sharing.mode: [all, none]
 seeds: 5                                  # with each of the seeds 0 to 4; or a list of seeds
 actors: 1                                 # actor processes of each run; may be left out
+
+or, in the place of `vary`, a `search` (`search.py`).
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from chorus.common.errors import ConfigError
 from chorus.common.settings import config as configuration
 from chorus.common.settings.plain import read
+from chorus.sweeps.search import Choice, Search, parse_search
 
-KEYS = ("config", "settings", "vary", "seeds", "actors")
+KEYS = ("config", "settings", "vary", "search", "seeds", "actors")
 NAME_LENGTH = 60
 MOST_TRIALS = 100_000
 
@@ -45,28 +49,48 @@ class Plan:
         vary: setting by its full name to the values that it takes.
         seeds: of the runs of every combination.
         actors: actor processes of each run.
+        search: what chooses the combinations in the place of `vary`; None for none.
     """
 
     settings: dict[str, Any]
     vary: dict[str, tuple[Any, ...]]
     seeds: tuple[int, ...]
     actors: int = 1
+    search: Search | None = None
+
+    @property
+    def count(self) -> int:
+        """How many runs there are in all."""
+        combinations = prod(map(len, self.vary.values())) if self.search is None else self.search.combinations
+        return combinations * len(self.seeds)
 
     def trials(self) -> list[Trial]:
-        """Every run, in order: combinations in the order of the file, each with all seeds.
+        """Every run of a sweep that varies, in order: combinations in the order of the file, each with all seeds.
 
         Raises:
-            ConfigError: the settings of one are impossible.
+            ConfigError: the settings of one are impossible, or a search decides as it goes which there are.
+        """
+        if self.search is not None:
+            raise ConfigError(
+                "a search decides as it goes which runs it does: they have no numbers beforehand, and a cluster's array"
+                " cannot share them out; run it as one job, `chorus sweep FILE --out DIR`"
+            )
+        combinations = [dict(zip(self.vary, values, strict=True)) for values in product(*self.vary.values())]
+        return [trial for number, chosen in enumerate(combinations) for trial in self.trials_of(number, chosen)]
+
+    def trials_of(self, number: int, chosen: Choice) -> list[Trial]:
+        """The runs of one combination, one for each seed.
+
+        Raises:
+            ConfigError: its settings are impossible.
         """
         found = []
-        for number, values in enumerate(product(*self.vary.values())):
-            chosen = dict(zip(self.vary, values, strict=True))
-            for seed in self.seeds:
-                settings = copy.deepcopy(self.settings)
-                for name, value in [*chosen.items(), ("seed", seed)]:
-                    _put(settings, name, value)
-                configuration.check(copy.deepcopy(settings))
-                found.append(Trial(_name(number, chosen, seed), settings))
+        for seed in self.seeds:
+            settings = copy.deepcopy(self.settings)
+            for name, value in [*chosen.items(), ("seed", seed)]:
+                _put(settings, name, value)
+            configuration.check(copy.deepcopy(settings))
+            found.append(Trial(_name(number, chosen, seed), settings))
         return found
 
     def plain(self) -> dict[str, Any]:
@@ -76,6 +100,7 @@ class Plan:
             "vary": {name: list(values) for name, values in self.vary.items()},
             "seeds": list(self.seeds),
             "actors": self.actors,
+            **({} if self.search is None else {"search": self.search.plain()}),
         }
 
 
@@ -99,13 +124,17 @@ def parse(given: Mapping[str, Any], beside: Path = Path()) -> Plan:
         if name == "seed":
             raise ConfigError("vary: seed is varied by seeds: 5, or by seeds: [1, 2, 3]")
         vary[str(name)] = tuple(values)
-    plan = Plan(settings, vary, _seeds(given.get("seeds", 1)), _count("actors", given.get("actors", 1)))
-    count = len(plan.seeds)
-    for values in plan.vary.values():
-        count *= len(values)
-    if count > MOST_TRIALS:
-        raise ConfigError(f"this sweep would be {count} runs; more than {MOST_TRIALS} are a mistake")
-    plan.trials()
+    search = parse_search(given["search"]) if given.get("search") is not None else None
+    if search is not None and vary:
+        raise ConfigError("vary and search: give one of the two; a list of values under search: over: is searched too")
+    plan = Plan(settings, vary, _seeds(given.get("seeds", 1)), _count("actors", given.get("actors", 1)), search)
+    if plan.count > MOST_TRIALS:
+        raise ConfigError(f"this sweep would be {plan.count} runs; more than {MOST_TRIALS} are a mistake")
+    if search is None:
+        plan.trials()
+    else:
+        for number, chosen in enumerate(search.extremes()):
+            plan.trials_of(number, chosen)
     return plan
 
 
@@ -153,6 +182,9 @@ def _put(settings: dict[str, Any], name: str, value: Any) -> None:
 
 def _name(number: int, chosen: Mapping[str, Any], seed: int) -> str:
     """`003-learning_rate-0.001-mode-all-seed-2`: the number alone tells combinations apart, the rest is for people."""
-    words = "-".join(f"{name.rpartition('.')[2]}-{value}" for name, value in chosen.items())
+    words = "-".join(
+        f"{name.rpartition('.')[2]}-{f'{value:.4g}' if isinstance(value, float) else value}"
+        for name, value in chosen.items()
+    )
     words = re.sub(r"[^A-Za-z0-9._]+", "-", words)[:NAME_LENGTH].strip("-.")
     return "-".join(part for part in (f"{number:03d}", words, f"seed-{seed}") if part)

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from chorus.api.run import Run
+from chorus.common.errors import ConfigError
 from chorus.trackers.tracker import Tracker, package, settings_of
 
 METRICS_AT_ONCE = 900
@@ -20,10 +21,14 @@ class MLflow(Tracker):
         """Track under this experiment; `tracking_uri` None for what MLFLOW_TRACKING_URI says.
 
         Raises:
-            ConfigError: MLflow is not installed.
+            ConfigError: MLflow is not installed, or does not take the store: in its own words.
         """
         self._entities = package("mlflow.entities", "mlflow")
-        self._client = package("mlflow.tracking", "mlflow").MlflowClient(tracking_uri)
+        refused = package("mlflow.exceptions", "mlflow").MlflowException
+        try:
+            self._client = package("mlflow.tracking", "mlflow").MlflowClient(tracking_uri)
+        except refused as fault:  # a file store without MLFLOW_ALLOW_FILE_STORE, for example
+            raise ConfigError(f"MLflow says: {fault}") from fault
         self._experiment = experiment
         self._id = ""
         self._held: list[Any] = []

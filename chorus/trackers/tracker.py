@@ -11,7 +11,7 @@ from chorus.api.callbacks import Callback, Progress
 from chorus.common.errors import ConfigError
 from chorus.common.page.run_story import flat
 
-NAMES = ("tensorboard", "mlflow", "wandb")
+NAMES = ("tensorboard", "mlflow", "wandb", "trackio")
 
 
 class Tracker(Callback, ABC):
@@ -20,6 +20,9 @@ class Tracker(Callback, ABC):
     def on_update(self, progress: Progress) -> None:
         """An update is done; cells that are empty or not finite are left out."""
         self.log(progress.update, {name: value for name, value in progress.metrics.items() if isfinite(value)})
+
+    def close(self) -> None:
+        """The process ends: end what the tracker's package started in it, if anything."""
 
     @abstractmethod
     def log(self, step: int, metrics: dict[str, float]) -> None:
@@ -61,4 +64,8 @@ def tracker(name: str) -> Tracker:
         from chorus.trackers.wandb import WeightsAndBiases
 
         return WeightsAndBiases()
+    if name == "trackio":
+        from chorus.trackers.trackio import Trackio
+
+        return Trackio()
     raise ConfigError(f"there is no tracker {name!r}; there are {', '.join(NAMES)}")

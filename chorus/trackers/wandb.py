@@ -36,3 +36,7 @@ class WeightsAndBiases(Tracker):
         if self._run is not None:
             self._run.finish(exit_code=0 if run.complete else 1)
             self._run = None
+
+    def close(self) -> None:
+        """End the process by which wandb sends; it serves all of this process's runs."""
+        self._package.teardown()

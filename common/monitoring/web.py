@@ -111,6 +111,7 @@ def _handler(
 ) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = REQUEST_SECONDS
+        wbufsize = 1 << 16  # an answer's head and body leave together
         protocol_version = "HTTP/1.1"  # a viewer asks again and again: one connection will do
         server_version = "chorus"
         sys_version = ""

@@ -19,6 +19,8 @@ SMOOTHED_SHARE = 30
 SPARSE = "evaluation_return"
 """The column that most updates leave empty: each of its values is a point of its own."""
 DIGITS = 6
+MOST_PLACES = 300
+"""After the point: beyond it ten to that power is no number."""
 
 
 class Record:
@@ -130,4 +132,14 @@ def evaluations(values: dict[str, Values], points: int = POINTS) -> dict[str, li
 
 def plain(values: Values) -> list[float | None]:
     """Numbers as JSON has them: six digits, and nothing for what is not finite."""
-    return [float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None for value in values.tolist()]
+    known = np.isfinite(values)
+    sizes = np.abs(np.where(known & (values != 0.0), values, 1.0))
+    places = np.minimum(DIGITS - 1 - np.floor(np.log10(sizes)), MOST_PLACES)
+    # Whole numbers are divided by a power of ten, not multiplied by its inverse: so the nearest double comes out.
+    up, down = 10.0 ** np.maximum(places, 0), 10.0 ** np.maximum(-places, 0)
+    rounded = (np.rint(np.where(known, values, 0.0) * up / down) / up * down).tolist()
+    return (
+        rounded
+        if known.all()
+        else [value if is_known else None for value, is_known in zip(rounded, known, strict=True)]
+    )

@@ -16,7 +16,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-SCRIPTS = ("uPlot.iife.min.js", "format.js", "elements.js", "charts.js", "run.js", "comparison.js", "page.js")
+SCRIPTS = (
+    "uPlot.iife.min.js",
+    "format.js",
+    "elements.js",
+    "charts.js",
+    "diagnostics.js",
+    "run.js",
+    "comparison.js",
+    "page.js",
+)
 STYLES = ("uPlot.min.css", "page.css")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chorus.common.errors import ConfigError
+from chorus.common.errors import ConfigError, RunFolderError
 from chorus.common.page.curves import Record, Values, evaluations, plain, thinned
 from chorus.common.settings.plain import read
 
@@ -59,6 +59,7 @@ class RunStory:
             "settings": flat(settings),
             "remarks": [str(reason) for reason in about.get("not_reproducible", [])],
             "troubles": troubles(self.path / "log.jsonl"),
+            "chance": chance(self.path / "random_play.json"),
             "films": [film.name for film in newest_films(self.path)],
             **_standing(values),
             "curves": thinned(values, points),
@@ -101,7 +102,10 @@ def _standing(values: dict[str, Values]) -> Story:
     return standing
 
 
-SPENT = {"waiting for the actors' episodes": "batch_seconds", "step and new version": "step_seconds"}
+SPENT = {
+    "waiting for episodes, and their first gradient": "batch_seconds",
+    "optimiser steps, with the later passes": "step_seconds",
+}
 """Parts of an update's wall-clock time that are in the record, in words."""
 
 
@@ -148,6 +152,20 @@ def troubles(path: Path) -> list[Story]:
                 {"time": str(event.get("time", "")), "level": str(event["level"]), "text": in_words(event)},
             )
     return found[-TROUBLES_TOLD:]
+
+
+def chance(path: Path) -> float | None:
+    """What a team reaches that chooses by chance alone, if that was measured (`chorus/evaluation/random_play.py`).
+
+    Raises:
+        RunFolderError: the file is none of ours.
+    """
+    if not path.exists():
+        return None
+    try:
+        return float(json.loads(path.read_text(encoding="utf-8"))["mixed_return"])
+    except (ValueError, TypeError, KeyError) as fault:
+        raise RunFolderError(f"{path} cannot be read: {fault!r}; remove it") from fault
 
 
 _NOT_TOLD = frozenset({"time", "level", "logger", "event", "run", "traceback"})

@@ -14,7 +14,6 @@ from prometheus_client import CollectorRegistry
 from chorus.learner.service.server import Server
 
 ANSWER_SECONDS = 3.0
-PHASES = {"batch": "waiting for the actors' episodes", "step": "step and new version"}
 
 
 class Overview:
@@ -25,7 +24,6 @@ class Overview:
         self._server = server
         self._registry = registry
         self._loop = asyncio.get_running_loop()
-        self._began = time.monotonic()
 
     def __call__(self) -> dict[str, Any]:
         """How the learner stands; if its loop does not answer, that is what is told."""
@@ -43,26 +41,15 @@ class Overview:
         return told | {"loop_seconds": time.thread_time() - began}
 
     def _timing(self) -> dict[str, float]:
-        """Seconds since the learner started, by what they went into: of its loop, of its gradient threads, of tasks."""
-        value = self._registry.restricted_registry(
-            [
-                "chorus_update_phase_duration_seconds_sum",
-                "chorus_gradient_duration_seconds_sum",
-                "chorus_task_duration_seconds_sum",
-                "chorus_task_duration_seconds_count",
-            ]
-        )
-        sums: dict[str, float] = {}
-        for family in value.collect():
-            for sample in family.samples:
-                sums[":".join([sample.name, *sample.labels.values()])] = sample.value
-        tasks = sums.get("chorus_task_duration_seconds_count", 0.0)
-        return {
-            "since_start": time.monotonic() - self._began,
-            "gradient": sums.get("chorus_gradient_duration_seconds_sum", 0.0),
-            "task": sums.get("chorus_task_duration_seconds_sum", 0.0) / tasks if tasks else 0.0,
-            **{name: sums.get(f"chorus_update_phase_duration_seconds_sum:{name}", 0.0) for name in PHASES},
-        }
+        """Mean seconds of a task since the learner started: from lease to trajectory, and of its first gradient."""
+        means = {}
+        for name in ("task", "gradient"):
+            metric = f"chorus_{name}_duration_seconds"
+            families = self._registry.restricted_registry([f"{metric}_sum", f"{metric}_count"]).collect()
+            told = {sample.name: sample.value for family in families for sample in family.samples}
+            count = told.get(f"{metric}_count", 0.0)
+            means[name] = told.get(f"{metric}_sum", 0.0) / count if count else 0.0
+        return means
 
 
 def overview(server: Server, now: float) -> dict[str, Any]:

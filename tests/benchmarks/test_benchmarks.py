@@ -9,7 +9,7 @@ from chorus.benchmarks import suite
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.simulation import Simulation, Swarm
 
-RATED = ("learner", "actor", "wire", "train", "scale")
+RATED = ("learner", "actor", "wire", "train", "page", "scale")
 
 
 @pytest.mark.parametrize("name", suite.NAMES)

@@ -21,16 +21,15 @@ function joined(series) {
 
 class Chart {
   // series: [{name, x, y, colour: "--c0", low, high, points, faint, dashes}]
-  constructor(title, unit) {
+  constructor(title, about = "") {
     this.title = title;
-    this.unit = unit;
     this.place = make("div", { class: "chart" });
     this.legend = make("ul", { class: "legend" });
     this.reading = make("p", { class: "reading" }, "");
     this.figures = make("div");
-    this.details = make("details", {}, make("summary", {}, `${title}: figures as a table`), this.figures);
+    this.details = make("details", {}, make("summary", {}, make("span", { class: "hidden" }, `${title}: `), "figures as a table"), this.figures);
     this.details.addEventListener("toggle", () => this.tell());
-    this.element = make("section", { class: "panel", "aria-label": title }, make("h3", {}, title), this.legend, this.place, this.reading, this.details);
+    this.element = make("section", { class: "panel", "aria-label": title }, make("h3", {}, title), about ? make("p", { class: "quiet small" }, about) : null, this.legend, this.place, this.reading, this.details);
     this.index = null;
     new ResizeObserver(() => this.fit()).observe(this.place);
   }
@@ -80,8 +79,8 @@ class Chart {
     const axis = { stroke: colour("--quiet"), font, labelFont: font, grid: { stroke: colour("--grid"), width: 1 }, ticks: { stroke: colour("--grid"), width: 1 } };
     this.plot = new uPlot({
       ...this.size(), scales: { x: { time: false } }, series, bands, legend: { show: false },
-      axes: [{ ...axis, label, labelSize: 22, values: (_, ticks) => ticks.map(show), space: 70 },
-        { ...axis, size: 62, values: (_, ticks) => ticks.map(format.large) }],
+      axes: [{ ...axis, label, labelSize: 22, values: (_, ticks) => ticks.map((one) => show(one)), space: 55 },
+        { ...axis, size: (_, labels) => 24 + 7 * Math.max(5, ...(labels ?? []).map((one) => one.length)), values: (_, ticks) => format.ticks(ticks) }],
       cursor: { points: { size: 8 }, y: false }, hooks: { setCursor: [(plot) => this.read(plot.cursor.idx)] },
     }, this.data, this.place);
     const over = this.plot.over;

@@ -17,23 +17,23 @@ class ComparisonView {
     this.data = data;
     const summary = data.groups.map((group) => [group.rank, group.name, String(group.runs.length), group.mean === null ? "–" : format.number(group.mean),
       group.low === null ? "–" : `${format.number(group.low)} … ${format.number(group.high)}`, group.iqm === null ? "–" : format.number(group.iqm), format.duration(group.seconds), format.large(group.rate)]);
-    const differing = data.differing.length ? [panel("Settings that differ", table("All others are equal", [["group", false], ...data.differing.map((name) => [name, false])],
-      data.groups.map((group) => [group.name, ...data.differing.map((name) => group.settings[name] ?? "–")])))] : [];
+    const wide = (element) => { element.classList.add("wide"); return element; };
+    const differing = data.differing.length ? [wide(panel("Settings that differ", table("All others are equal", [["group", false], ...data.differing.map((name) => [name, false])],
+      data.groups.map((group) => [group.name, ...data.differing.map((name) => group.settings[name] ?? "–")]))))] : [];
     const runs = data.groups.flatMap((group) => group.runs.map((run) => [run.name, group.name, run.seed, run.state, format.number(run.update), format.number(run.result),
       format.duration(run.seconds), format.large(run.rate), run.waiting === null ? "–" : format.share(run.waiting), run.stepping === null ? "–" : format.share(run.stepping)]));
     const troubles = data.groups.flatMap((group) => group.runs.filter((run) => run.problem).map((run) => `${run.name}: ${run.problem}`));
-    const wide = (element) => { element.classList.add("wide"); return element; };
     this.root.replaceChildren(
       make("header", {}, make("h1", {}, data.title), make("p", { class: "quiet" }, data.about)),
       troubles.length ? make("section", { class: "panel trouble", "aria-label": "What went wrong" }, make("h2", {}, "What went wrong"), make("ul", {}, troubles.map((line) => make("li", {}, line)))) : "",
       make("div", { class: "panels" },
         wide(panel("Results", table(data.measure, [["rank", false], ["group", false], ["runs", true], ["mean", true], ["95 % interval", true], ["interquartile mean", true], ["time of a run", true], ["agent-steps/s", true]], summary, 0))),
         wide(make("section", { "aria-label": "Curves" }, make("h2", {}, "Curves"), this.axis.element, make("div", { class: "panels" }, this.all().map((chart) => chart.element)))),
-        ...(data.films.length ? [panel("The team at play", make("div", { class: "films" }, data.films.map((one) => film(one.source, one.name))))] : []),
+        ...(data.films.length ? [wide(panel("The team at play", make("div", { class: "films" }, data.films.map((one) => film(one.source, one.name)))))] : []),
         ...differing,
         wide(panel("Runs and timing", table("Share of a run's time spent waiting for actors' episodes, and in steps of the optimiser",
           [["run", false], ["group", false], ["seed", true], ["state", false], ["updates", true], ["result", true], ["time", true], ["agent-steps/s", true], ["waiting", true], ["stepping", true]], runs))),
-        ...(data.groups.length ? [panel("Settings", make("details", {}, make("summary", {}, `All settings of ${data.groups[0].name}`), table("Everything resolved", [["setting", false], ["value", false]], Object.entries(data.groups[0].all_settings))))] : [])),
+        ...(data.groups.length ? [wide(panel("Settings", make("details", {}, make("summary", {}, `All settings of ${data.groups[0].name}`), table("Everything resolved", [["setting", false], ["value", false]], Object.entries(data.groups[0].all_settings).map(([name, value]) => [breakable(name), value])))))] : [])),
       make("footer", {}, data.made));
     this.charts();
   }

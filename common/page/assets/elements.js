@@ -18,13 +18,19 @@ function panel(title, ...children) {
   return make("section", { class: "panel", "aria-label": title }, make("h2", {}, title), ...children);
 }
 
+// A full name such as `optimiser.learning_rate`, which a narrow column may break after a dot or an underscore.
+function breakable(name) {
+  return name.split(/(?<=[._])/).flatMap((part, place) => place ? [make("wbr"), part] : [part]);
+}
+
 // A table: columns are [name, isNumber], rows lists of cells; the first cell of a row names it.
 function table(caption, columns, rows, best = -1) {
   const head = columns.map(([name, number]) => make("th", { scope: "col", class: number ? "number" : null }, name));
   const body = rows.map((row, place) => make("tr", { class: place === best ? "best" : null }, row.map((cell, column) => make(
     column ? "td" : "th", { scope: column ? null : "row", class: columns[column][1] ? "number" : null }, cell))));
-  return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption }, make("table", {},
-    make("caption", {}, caption), make("thead", {}, make("tr", {}, head)), make("tbody", {}, body)));
+  return make("div", {}, make("p", { class: "quiet", "aria-hidden": "true" }, caption),  // seen whole; what scrolls is named by it
+    make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
+      make("table", { "aria-label": caption }, make("thead", {}, make("tr", {}, head)), make("tbody", {}, body))));
 }
 
 // A film that anybody can stop: what moves for long must be stoppable, and stands still for those who asked for that.

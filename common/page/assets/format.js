@@ -8,12 +8,18 @@ const format = {
     if (size >= 1000) return Math.round(value).toLocaleString("en-US");
     return String(Number(value.toPrecision(digits))).replace("-", "−");
   },
-  large(value) {
+  large(value, digits = 4) {
     if (value === null || value === undefined || !Number.isFinite(value)) return "–";
     for (const [unit, name] of [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
-      if (Math.abs(value) >= unit) return `${Number((value / unit).toPrecision(4))} ${name}`;
+      if (Math.abs(value) >= unit) return `${Number((value / unit).toPrecision(digits))} ${name}`;
     }
-    return format.number(value);
+    return format.number(value, digits);
+  },
+  // The labels of an axis: as many digits as it takes to tell them apart.
+  ticks(values) {
+    const greatest = Math.max(...values.map(Math.abs)), step = Math.abs(values[1] - values[0]);
+    const digits = step > 0 ? Math.min(10, Math.max(4, 1 + Math.ceil(Math.log10(greatest / step)))) : 4;
+    return values.map((value) => format.large(value, digits));
   },
   duration(seconds) {
     if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";

@@ -1,17 +1,5 @@
 "use strict";
 // One run: how it stands, its curves, where its time goes, who plays, what it was told to do, what went wrong.
-const BESIDE = [
-  ["Episode returns by part", [["individual_return", "each agent's own"], ["team_return", "the team's"]]],
-  ["Length of an episode (steps)", [["episode_length", "length"]]],
-  ["Entropy of the policy (nats)", [["entropy", "entropy"]]],
-  ["Norm of the gradient, before it is clipped", [["gradient_norm", "norm"]]],
-  ["Signal to noise of the gradient", [["signal_to_noise", "signal to noise"]]],
-  ["Explained variance of the baseline", [["explained_variance", "explained variance"]]],
-  ["Speed (agent-steps a second)", [["agent_steps_per_second", "agent-steps a second"]]],
-  ["Disagreement of learner and actors (about 1e-6 at lag 0)", [["policy_disagreement", "greatest relative difference"]]],
-  ["Learning rate", [["learning_rate", "learning rate"]]],
-  ["Importance ratio", [["importance_ratio_mean", "mean"], ["importance_ratio_max", "greatest"]]],
-];
 const STATES = { training: ["good", "training"], finished: ["good", "finished"], "waiting for actors": ["warn", "waiting for actors"],
   stopping: ["warn", "stopping"], stopped: ["warn", "stopped before its last update"], unreadable: ["bad", "cannot be read"] };
 const ACTOR_COLUMNS = [["actor", false], ["state", false], ["tasks done", true], ["tasks a minute", true], ["updates behind", true],
@@ -24,7 +12,7 @@ class RunView {
     this.axis = new AxisChoice(["agent_steps", "update", "env_steps", "seconds"], () => this.charts());
     this.returns = new Chart("Return of an episode, summed over agents");
     this.returns.element.classList.add("wide");
-    this.beside = BESIDE.map(([title]) => new Chart(title));
+    this.diagnostics = new Diagnostics();
     this.head = make("header");
     this.troubles = make("div");
     this.time = make("div");
@@ -33,10 +21,9 @@ class RunView {
     this.films = make("div");
     this.settings = make("div");
     this.foot = make("footer");
-    const curves = make("div", { class: "panels" }, this.returns.element, this.beside.map((chart) => chart.element));
-    this.curves = make("section", { "aria-label": "Curves" }, make("h2", {}, "Curves"), this.axis.element, curves);
-    this.below = make("div", { class: "panels" }, this.time, this.actors.element, this.accounts, this.films, this.settings);
-    root.replaceChildren(this.head, this.troubles, this.curves, this.below, this.foot);
+    this.curves = make("section", { "aria-label": "Return" }, make("h2", {}, "Does it learn?"), this.axis.element, this.returns.element);
+    this.below = make("div", { class: "panels" }, this.films, this.time, this.accounts, this.actors.element);
+    root.replaceChildren(this.head, this.troubles, this.curves, this.below, this.diagnostics.element, this.settings, this.foot);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.restyle());
   }
 
@@ -56,14 +43,14 @@ class RunView {
     if (before && before.state !== run.state) announce(`The run is ${run.state}`);
   }
 
-  restyle() { for (const chart of [this.returns, ...this.beside]) chart.restyle(); }
+  restyle() { for (const chart of [this.returns, this.diagnostics]) chart.restyle(); }
 
   showHead(run) {
     const [kind, words] = failed(run) ? ["bad", "ended by a fault"] : STATES[run.state] ?? ["warn", run.state];
     const left = run.updates - run.update, running = run.state === "training";
     const figures = [
       ["Return now", format.number(run.return), "mean of the last stretch"],
-      ["Last evaluation", format.number(run.evaluations?.evaluation_return?.at(-1)), "fresh episodes"],
+      ...(run.evaluations?.update?.length ? [["Last evaluation", format.number(run.evaluations.evaluation_return.at(-1)), "fresh episodes"]] : []),
       ["Update", format.number(run.update), `of ${format.number(run.updates)}`],
       ["Agent-steps", format.large(run.agent_steps), ""],
       ["Speed now", format.large(run.rate), "agent-steps a second"],
@@ -100,15 +87,15 @@ class RunView {
 
   charts() {
     const run = this.run, axis = this.axis.chosen, curves = run?.curves ?? {}, evaluations = run?.evaluations ?? {};
-    this.curves.hidden = !curves.update;
+    this.curves.hidden = this.diagnostics.element.hidden = !curves.update;
     if (!curves.update) return;
     const line = (name, column, colour, more = {}) => ({ name, x: curves[axis], y: curves[column] ?? [], colour, ...more });
     this.returns.show([
       line("the batch's episodes", "mixed_return", "--c0", { faint: true }), line("smoothed", "smooth_return", "--c0"),
       ...(evaluations.update?.length ? [{ name: "evaluation", x: evaluations[axis], y: evaluations.evaluation_return, colour: "--c1", points: true }] : []),
+      ...(run.chance === null || run.chance === undefined ? [] : [{ name: "random play", x: curves[axis], y: curves.update.map(() => run.chance), colour: "--c7", dashes: true }]),
     ], axis);
-    BESIDE.forEach(([title, columns], place) => this.beside[place].show(worth(title, run)
-      ? columns.map(([column, name], number) => line(name, column, number ? "--c1" : "--c0", { dashes: number > 0 })) : [], axis));
+    this.diagnostics.show(run, axis);
   }
 
   showTime(run) {
@@ -117,11 +104,8 @@ class RunView {
       const rest = Math.max(0, run.seconds - Object.values(spent).reduce((sum, value) => sum + value, 0));
       parts.push(bars("Of the run's wall-clock time", { ...spent, "record, checkpoints, pauses": rest }, run.seconds));
     }
-    if (timing && timing.since_start > 0) {
-      const threads = (run.workers ?? 1) * timing.since_start;
-      parts.push(bars(`Of the time of ${run.workers} gradient threads`, { gradients: timing.gradient, idle: Math.max(0, threads - timing.gradient) }, threads));
-      parts.push(make("p", { class: "quiet" }, `A task takes an actor ${format.duration(timing.task)} from lease to trajectory.`));
-    }
+    if (timing?.task) parts.push(make("p", { class: "quiet" }, `A task takes an actor ${format.duration(timing.task)} from lease to trajectory, `
+      + `and the learner ${format.duration(timing.gradient)} for its first gradient (mean, queue included).`));
     if (run.seconds_per_update) parts.push(make("p", { class: "quiet" }, `An update takes ${format.duration(run.seconds_per_update)} now.`));
     this.time.replaceChildren(...(parts.length ? [panel("Where the time goes", parts)] : []));
     this.time.hidden = !parts.length;
@@ -143,6 +127,7 @@ class RunView {
   showFilms(run) {
     const films = (run.films ?? []).map((one) => typeof one === "string" ? [`film/${encodeURIComponent(one)}`, one] : [one.source, one.name]);
     this.films.hidden = !films.length;
+    this.films.classList.toggle("wide", films.length > 1);  // side by side
     this.films.replaceChildren(panel("The team at play", make("div", { class: "films" }, films.slice(0, 4).map(([source, name]) => film(source, name)))));
   }
 
@@ -150,21 +135,13 @@ class RunView {
     const entries = Object.entries(run.settings ?? {});
     this.settings.hidden = !entries.length;
     const place = make("div"), shown = (word) => place.replaceChildren(table("Everything resolved", [["setting", false], ["value", false]],
-      entries.filter(([name, value]) => `${name} ${value}`.includes(word))));
+      entries.filter(([name, value]) => `${name} ${value}`.includes(word)).map(([name, value]) => [breakable(name), value])));
     shown("");
     this.settings.replaceChildren(panel("Settings", make("label", {}, "Find", make("input", { type: "search", oninput: (event) => shown(event.target.value) })), place));
   }
 }
 
 function failed(run) { return run.state !== "training" && run.state !== "finished" && (run.troubles ?? []).some((one) => one.level !== "warning"); }
-
-// Charts that would show one level line are left out.
-function worth(title, run) {
-  const curves = run.curves, varies = (name) => new Set(curves[name] ?? []).size > 1;
-  if (title === "Learning rate") return varies("learning_rate");
-  if (title === "Importance ratio") return varies("importance_ratio_max");
-  return true;
-}
 
 function bars(title, parts, whole) {
   const entries = Object.entries(parts).filter(([, value]) => value > 0);

@@ -1,13 +1,14 @@
 """What `chorus train` shows on a recorded terminal: at its start, in its middle, at its end, when it is to stop."""
 
 import io
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from chorus.local.view import View, duration, sparkline
+from chorus.local.view import View, clock_at, duration, sparkline
 
 SIZES = ((80, 24), (200, 50), (40, 10))
 
@@ -132,6 +133,14 @@ def test_durations() -> None:
         "2:03:04",
         "2 d 7 h",
     ]
+
+
+def test_an_end_that_is_not_today_is_named_with_its_day() -> None:
+    noon = time.mktime((2026, 11, 26, 12, 0, 0, 0, 0, 0))
+    hour = 3600.0
+    assert clock_at(noon, 2 * hour) == "14:00"
+    assert clock_at(noon, 48 * hour) == "Sat 12:00"
+    assert clock_at(noon, 24 * 40 * hour) == "2027-01-05"
 
 
 def test_a_sparkline_is_no_wider_than_asked_for() -> None:

@@ -14,6 +14,7 @@ from chorus.trackers.follow import follow
 from chorus.trackers.mlflow import MLflow
 from chorus.trackers.tensorboard import TensorBoard
 from chorus.trackers.tracker import tracker
+from chorus.trackers.trackio import Trackio
 from chorus.trackers.wandb import WeightsAndBiases
 
 UPDATES = 120
@@ -98,7 +99,14 @@ def test_mlflow_is_told_every_number_in_calls_of_allowed_size(run: Path, monkeyp
         made.append(Client(uri))
         return made[0]
 
+    class Refused(Exception):
+        """MLflow's own exception."""
+
+    def refuse(uri: str | None) -> Client:
+        raise Refused("set MLFLOW_ALLOW_FILE_STORE=true")
+
     tracking = SimpleNamespace(MlflowClient=client_of)
+    monkeypatch.setitem(sys.modules, "mlflow.exceptions", SimpleNamespace(MlflowException=Refused))
     monkeypatch.setitem(sys.modules, "mlflow.entities", entities)
     monkeypatch.setitem(sys.modules, "mlflow.tracking", tracking)
     follow(run, MLflow(), wait=False)
@@ -108,9 +116,14 @@ def test_mlflow_is_told_every_number_in_calls_of_allowed_size(run: Path, monkeyp
     ]
     assert client.params["loss.entropy"] == "0.5"
     assert client.ended == "KILLED", "the run has no final weights"
+    tracking.MlflowClient = refuse
+    with pytest.raises(ConfigError, match="MLflow says: set MLFLOW_ALLOW_FILE_STORE=true"):
+        MLflow()
 
 
-def test_weights_and_biases_goes_on_with_the_run_of_that_id(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weights_and_biases_goes_on_with_the_run_of_that_id_and_its_process_is_ended(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: dict[str, Any] = {}
     logged: list[tuple[int, dict[str, float]]] = []
 
@@ -119,16 +132,42 @@ def test_weights_and_biases_goes_on_with_the_run_of_that_id(run: Path, monkeypat
         finish = lambda exit_code: told.update(exit_code=exit_code)  # noqa: E731
         return SimpleNamespace(log=lambda metrics, step: logged.append((step, metrics)), finish=finish)
 
-    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init))
-    follow(run, WeightsAndBiases("mine", mode="offline"), wait=False)
+    teardown = lambda: told.update(ended=True)  # noqa: E731
+    monkeypatch.setitem(sys.modules, "wandb", SimpleNamespace(init=init, teardown=teardown))
+    told_to = WeightsAndBiases("mine", mode="offline")
+    follow(run, told_to, wait=False)
+    assert "ended" not in told, "it may serve other runs of this process"
+    told_to.close()
+    assert told["ended"]
     assert (told["project"], told["id"], told["resume"], told["mode"]) == ("mine", "abcd1234", "allow", "offline")
     assert [step for step, _ in logged] == list(range(1, UPDATES + 1))
     assert logged[1][1] == {"update": 1.0, "mixed_return": 0.5}
     assert told["exit_code"] == 1
 
 
+def test_trackio_goes_on_with_the_run_of_that_name_and_measures_nothing_itself(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: dict[str, Any] = {}
+    logged: list[tuple[int, dict[str, float]]] = []
+
+    def init(project: str, **arguments: Any) -> Any:
+        told.update(arguments, project=project)
+        finish = lambda: told.update(finished=True)  # noqa: E731
+        return SimpleNamespace(log=lambda metrics, step: logged.append((step, metrics)), finish=finish)
+
+    monkeypatch.setitem(sys.modules, "trackio", SimpleNamespace(init=init))
+    follow(run, Trackio("mine"), wait=False)
+    assert (told["project"], told["name"], told["resume"]) == ("mine", "a run-abcd1234", "allow")
+    assert told["config"]["loss.entropy"] == "0.5"
+    assert not told["auto_log_cpu"] and not told["auto_log_gpu"]
+    assert [step for step, _ in logged] == list(range(1, UPDATES + 1))
+    assert logged[1][1] == {"update": 1.0, "mixed_return": 0.5}
+    assert told["finished"]
+
+
 def test_a_missing_package_and_an_unknown_tracker_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="there are tensorboard, mlflow, wandb"):
+    with pytest.raises(ConfigError, match="there are tensorboard, mlflow, wandb, trackio"):
         tracker("aimless")
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(ConfigError, match=r"chorus-marl\[wandb\]"):

@@ -1,12 +1,15 @@
 """A record that is read while it grows, and thinned for a screen."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chorus.common.errors import RunFolderError
-from chorus.common.page.curves import Record, evaluations, smooth, thinned
+from chorus.common.page.curves import Record, evaluations, plain, smooth, thinned
 
 HEAD = "update,env_steps,agent_steps,seconds,mixed_return,evaluation_return\n"
 
@@ -69,6 +72,17 @@ def test_a_long_run_is_thinned_to_means_and_ends_where_it_ends(tmp_path: Path) -
 def test_what_is_not_finite_is_nothing() -> None:
     values = {name: np.array([1.0, np.inf, np.nan]) for name in ("update", "mixed_return")}
     assert thinned(values)["mixed_return"] == [1.0, None, None]
+
+
+@given(st.lists(st.floats(), max_size=20))
+def test_numbers_are_rounded_to_six_digits_and_written_as_short_as_they_are(values: list[float]) -> None:
+    for given_, told in zip(values, plain(np.array(values, float)), strict=True):
+        if not math.isfinite(given_):
+            assert told is None
+        else:
+            assert told is not None and math.isclose(told, given_, rel_tol=5.1e-6, abs_tol=1e-305)
+            if 1e-15 < abs(given_) < 1e15:
+                assert len(repr(told).strip("-0").replace(".", "").split("e")[0].strip("0")) <= 6
 
 
 def test_smoothing_is_the_mean_of_the_last_values() -> None:
