@@ -34,10 +34,12 @@ MAY_IMPORT = {
     "chorus.actor": ["chorus.common", "chorus.protos"],
     "chorus.learner.gradient": ["chorus.common"],
     "chorus.learner.tasks": ["chorus.common"],
-    "chorus.learner.update": ["chorus.common", "chorus.learner.gradient"],
+    "chorus.learner.group": ["chorus.common"],
+    "chorus.learner.update": ["chorus.common", "chorus.learner.gradient", "chorus.learner.group"],
     "chorus.learner.storage": ["chorus.common", "chorus.learner.update"],
     "chorus.learner.coordinator": [
         "chorus.common",
+        "chorus.learner.group",
         "chorus.learner.storage",
         "chorus.learner.tasks",
         "chorus.learner.update",

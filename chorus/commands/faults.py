@@ -32,6 +32,7 @@ CODES = {
     NOT_INSTALLED: "a package is not installed",
     10: "data is not what it claims to be",
     OWN: "a fault of Chorus itself",
+    12: "another process of this learner is gone; started again, all go on",
     INTERRUPTED: "interrupted outside of training",
 }
 """What each exit code means; docs/faults.md and `chorus --help` show it."""

@@ -1,0 +1,120 @@
+"""A group of processes by `torch.distributed`: gloo for what is on the CPU, NCCL for what is on GPUs.
+
+How the processes find one another is torch's own way: the variables RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, which
+`torchrun` sets. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as distributed
+from torch import Tensor
+
+from chorus.common.errors import ConfigError, GroupFault
+from chorus.common.settings.config import Config
+from chorus.learner.group.group import ALONE, Group
+
+VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+class Processes:
+    """This process's part of a group, until `close`.
+
+    Attributes:
+        rank: of this process.
+        size: how many there are.
+        seconds: spent in calls to the group, waiting for the others included.
+        bytes: that this process has put into sums.
+    """
+
+    def __init__(self, device: str, timeout: float) -> None:
+        """Find the others.
+
+        Args:
+            device: where gradients are.
+            timeout: seconds after which a process that does not answer counts as gone.
+
+        Raises:
+            ConfigError: the environment does not say which process this is.
+            GroupFault: the others are not there in time.
+        """
+        missing = [name for name in VARIABLES if not os.environ.get(name)]
+        if missing:
+            raise ConfigError(f"a learner of several processes needs {', '.join(missing)}: start it by torchrun")
+        self.seconds = 0.0
+        self.bytes = 0
+        backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
+        self._timeout = timeout
+        self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        self._call(lambda: distributed.init_process_group(backend, timeout=timedelta(seconds=timeout)))
+
+    def close(self) -> None:
+        """Leave the group."""
+        distributed.destroy_process_group()
+
+    def largest(self, numbers: Tensor) -> Tensor:
+        """See `Group`."""
+        self.bytes += numbers.nbytes
+        self._call(lambda: distributed.all_reduce(numbers, distributed.ReduceOp.MAX))
+        return numbers
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """See `Group`."""
+        self.bytes += numbers.nbytes
+        self._call(lambda: distributed.all_reduce(numbers, distributed.ReduceOp.SUM))
+        return numbers
+
+    def gather(self, words: bytes) -> list[bytes]:
+        """See `Group`."""
+        length = torch.tensor([len(words)])
+        lengths = [torch.zeros_like(length) for _ in range(self.size)]
+        self._call(lambda: distributed.all_gather(lengths, length))
+        longest = max(int(one) for one in lengths)
+        if not longest:
+            return [b""] * self.size
+        said = torch.zeros(longest, dtype=torch.uint8)
+        said[: len(words)] = torch.frombuffer(bytearray(words), dtype=torch.uint8) if words else said[:0]
+        heard = [torch.zeros_like(said) for _ in range(self.size)]
+        self._call(lambda: distributed.all_gather(heard, said))
+        return [one[: int(count)].numpy().tobytes() for one, count in zip(heard, lengths, strict=True)]
+
+    def _call(self, function: Callable[[], Any]) -> None:
+        began = time.monotonic()
+        try:
+            function()
+        except RuntimeError as fault:  # the base of all that torch.distributed raises
+            raise GroupFault(
+                f"process {self.rank} of {self.size} has lost another one, or waited {self._timeout:g} s for it"
+                f" (learner.group_timeout): {str(fault).splitlines()[0]}; started again, all go on from the newest"
+                " checkpoint"
+            ) from fault
+        finally:
+            self.seconds += time.monotonic() - began
+
+
+def find_group(config: Config) -> Group:
+    """The group that this process was started as a part of: `ALONE` if nobody started several.
+
+    Raises:
+        ConfigError: there are not as many processes as `learner.processes` says.
+        GroupFault: the others are not there in time.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    wanted = config.learner.processes or started
+    if wanted != started:
+        raise ConfigError(
+            f"learner.processes is {wanted}, but {started} were started (WORLD_SIZE); start as many, or leave"
+            " learner.processes out"
+        )
+    return ALONE if started == 1 else Processes(config.device, config.learner.group_timeout)
+
+
+def local_rank() -> int:
+    """Which of its machine's processes this one is; 0 if it is the only one."""
+    return int(os.environ.get("LOCAL_RANK", "0"))

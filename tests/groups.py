@@ -1,0 +1,57 @@
+"""Several processes of a learner in one: threads that exchange what they would send one another."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import reduce
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+class Member:
+    """One thread's part of a group."""
+
+    def __init__(self, rank: int, size: int, barrier: threading.Barrier, shown: list[Any]) -> None:
+        self.rank, self.size = rank, size
+        self.calls = 0
+        self._barrier, self._shown = barrier, shown
+
+    def largest(self, numbers: Tensor) -> Tensor:
+        return reduce(torch.maximum, self._exchange(numbers))
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """In an order of this rank's own: none may matter."""
+        shown = self._exchange(numbers)
+        return reduce(torch.add, shown[self.rank :] + shown[: self.rank])
+
+    def gather(self, words: bytes) -> list[bytes]:
+        return self._exchange(words)
+
+    def _exchange(self, what: Any) -> list[Any]:
+        self.calls += 1
+        self._shown[self.rank] = what
+        self._barrier.wait(60.0)
+        found = list(self._shown)
+        self._barrier.wait(60.0)
+        return found
+
+
+def together(size: int, play: Callable[[Member], T]) -> list[T]:
+    """What each of so many members comes to; if one fails, all do."""
+    barrier, shown = threading.Barrier(size), [None] * size
+
+    def part(rank: int) -> T:
+        try:
+            return play(Member(rank, size, barrier, shown))
+        except BaseException:
+            barrier.abort()
+            raise
+
+    with ThreadPoolExecutor(size) as threads:
+        return [future.result() for future in [threads.submit(part, rank) for rank in range(size)]]
