@@ -33,6 +33,9 @@ class Member:
     def gather(self, words: bytes) -> list[bytes]:
         return self._exchange(words)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def _exchange(self, what: Any) -> list[Any]:
         self.calls += 1
         self._shown[self.rank] = what

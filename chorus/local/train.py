@@ -21,6 +21,7 @@ from chorus.learner.coordinator import Progress
 from chorus.learner.process import Listening, Serving, serve
 from chorus.learner.storage.run_folder import read_config
 from chorus.local.actor_log import ActorLog
+from chorus.local.companions import Companions
 from chorus.local.effort import Effort, Meter
 from chorus.local.events import Events
 from chorus.local.greeting import actor_count
@@ -64,7 +65,9 @@ def _trained(config: Config, options: argparse.Namespace, events: Events | None)
     log_path, prints_path = out / "log.jsonl", out / "prints.log"
     with log_path.open("a", encoding="utf-8") as log_file, prints_path.open("a", encoding="utf-8") as prints:
         logs.start(to=log_file)
-        ending = asyncio.run(_train(config, out, listening, options, log_file, prints, events))
+        with Companions(options.learners, config, out, listening, log_file, prints) as companions:
+            group = companions.group
+            ending = asyncio.run(_train(config, out, listening, options, log_file, prints, events, group))
     if options.profile and not ending.before:
         profile.end(out, config.learner.workers)
     _conclude(out, ending, not options.no_pictures)
@@ -98,7 +101,7 @@ def _conclude(out: Path, ending: _Ending, pictures: bool) -> None:
         print("\n".join([*summarise(out, ending.updates, chance, ending.effort), *where(out)]))
 
 
-async def _train(config, out, listening, options, log_file, prints, events) -> _Ending:  # type: ignore[no-untyped-def]
+async def _train(config, out, listening, options, log_file, prints, events, group) -> _Ending:  # type: ignore[no-untyped-def]
     actors = actor_count(options)
     started: list[Serving] = []
     views: list[View | Events] = []
@@ -162,7 +165,9 @@ async def _train(config, out, listening, options, log_file, prints, events) -> _
         views[0].update(progress)
 
     try:
-        finished = await serve(config, out, listening, options.init_from, on_start, on_update, options.resuming, prints)
+        finished = await serve(
+            config, out, listening, options.init_from, on_start, on_update, options.resuming, prints, group
+        )
         if faults:
             raise ChorusError(f"{faults[0]}\nmore is in {out / 'log.jsonl'} and {out / 'prints.log'}")
     finally:

@@ -44,6 +44,10 @@ class Group(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Leave the group."""
+        ...
+
 
 class Alone:
     """A learner of one process."""
@@ -62,6 +66,9 @@ class Alone:
     def gather(self, words: bytes) -> list[bytes]:
         """The words."""
         return [words]
+
+    def close(self) -> None:
+        """Nobody is left."""
 
 
 ALONE = Alone()

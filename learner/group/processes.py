@@ -1,7 +1,7 @@
 """A group of processes by `torch.distributed`: gloo for what is on the CPU, NCCL for what is on GPUs.
 
-How the processes find one another is torch's own way: the variables RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT, which
-`torchrun` sets. Nothing is pickled.
+How the processes find one another is torch's own way: the variables RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT,
+which `torchrun` sets. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ class Processes:
         bytes: that this process has put into sums.
     """
 
-    def __init__(self, device: str, timeout: float) -> None:
+    def __init__(self, device: str, timeout: float, rank: int, size: int, where: str) -> None:
         """Find the others.
 
         Args:
             device: where gradients are.
             timeout: seconds after which a process that does not answer counts as gone.
+            rank: of this process.
+            size: how many there are.
+            where: they meet, as `torch.distributed` has it.
 
         Raises:
-            ConfigError: the environment does not say which process this is.
             GroupFault: the others are not there in time.
         """
-        missing = [name for name in VARIABLES if not os.environ.get(name)]
-        if missing:
-            raise ConfigError(f"a learner of several processes needs {', '.join(missing)}: start it by torchrun")
         self.seconds = 0.0
         self.bytes = 0
         backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
         self._timeout = timeout
-        self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        self._call(lambda: distributed.init_process_group(backend, timeout=timedelta(seconds=timeout)))
+        self.rank, self.size = rank, size
+        patience = timedelta(seconds=timeout)
+        self._call(lambda: distributed.init_process_group(backend, where, timeout=patience, rank=rank, world_size=size))
 
     def close(self) -> None:
         """Leave the group."""
@@ -112,7 +112,13 @@ def find_group(config: Config) -> Group:
             f"learner.processes is {wanted}, but {started} were started (WORLD_SIZE); start as many, or leave"
             " learner.processes out"
         )
-    return ALONE if started == 1 else Processes(config.device, config.learner.group_timeout)
+    if started == 1:
+        return ALONE
+    missing = [name for name in VARIABLES if not os.environ.get(name)]
+    if missing:
+        raise ConfigError(f"a learner of several processes needs {', '.join(missing)}: start it by torchrun")
+    rank = int(os.environ["RANK"])
+    return Processes(config.device, config.learner.group_timeout, rank, started, "env://")
 
 
 def local_rank() -> int:

@@ -1,4 +1,4 @@
-"""What each process knows of an update's tasks, joined: who played them, with which digest, and how evaluations went."""
+"""What each process knows of an update's tasks, joined: who played them, their digests, how evaluations went."""
 
 from __future__ import annotations
 

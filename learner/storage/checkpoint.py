@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +101,18 @@ def encode(checkpoint: Checkpoint) -> bytes:
     tensors |= {f"optimiser/{name}": value for name, value in checkpoint.optimiser.items()}
     counters = msgspec.json.encode(checkpoint.counters).decode()
     return save(tensors, metadata={"counters": counters, "sha256": _digest(counters, tensors)})
+
+
+def decode(data: bytes) -> Checkpoint:
+    """The checkpoint that `encode` wrote.
+
+    Raises:
+        MalformedData: the bytes are none.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+        file.write(data)
+        file.flush()
+        return load(Path(file.name))
 
 
 def load_newest(folder: Path) -> Checkpoint | None:

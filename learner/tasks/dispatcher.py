@@ -83,7 +83,7 @@ class Dispatcher:
             self._subscribers[name].bar(why)
 
     def free(self) -> list[str]:
-        """The actors that wait, have nothing to do, and know where else to ask; those that have waited longest first."""
+        """The actors that wait with nothing to do and know where else to ask, longest waiting first."""
         actors = self._ledger.actors
         return [name for name in self._idle if self._subscribers[name].movable and not actors[name].leases]
 
