@@ -2,7 +2,7 @@
 
 It ties the ledger (who plays what) to the training state (what is learned) on one asyncio loop. The loop never
 computes: checking a trajectory, gradients, optimiser steps and files are work for threads. Which thread, which actor
-and which order change nothing, since a batch is what its tasks are named, and sums are taken in the order of names.
+and which order change nothing, since a batch is what its tasks are named, and sums are exact.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Coordinator:
         self.address = ""
         self.standings: list[Standing] = []
         self._sent_on = 0.0
+        self._told = (group.seconds, group.bytes)
         self._folder = folder
         self._counters = counters
         self._saved = -1
@@ -495,6 +496,7 @@ class Coordinator:
             self._folder.add(row, record.batch(report.update, played))
         self._progressed()
         record.export(report, evaluation, self.metrics)
+        self._told = _count(self.group, self._told, self.metrics)
         warnings = self._symptoms.look(report, self.training.current)
         self.last = Progress(report, row, len(self._dispatcher), warnings)
         self._on_update(self.last)
@@ -559,3 +561,11 @@ class Coordinator:
     @staticmethod
     async def _in_thread(pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
+
+
+def _count(group: Group, before: tuple[float, int], metrics: LearnerMetrics) -> tuple[float, int]:
+    """Export what calls to the group have cost since; return what they have cost so far."""
+    now = group.seconds, group.bytes
+    metrics.group_seconds.inc(now[0] - before[0])
+    metrics.group_bytes.inc(now[1] - before[1])
+    return now

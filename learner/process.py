@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from typing import IO
 
@@ -289,6 +290,7 @@ async def serve(
         listening.credentials.export_expiry(exported.expiry)
         exported.policy_version.set(counters.update)
         exported.progress_time.set_to_current_time()
+        exported.checkpoint_time.set(nan)  # who writes none has none that could be old
         if isinstance(folder, RunFolder):
             exported.checkpoint_time.set(max(file.stat().st_mtime for file in folder.checkpoints.iterdir()))
         coordinator = Coordinator(config, spec, training, folder, counters, exported, on_update, group)

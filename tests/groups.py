@@ -20,6 +20,8 @@ class Member:
     def __init__(self, rank: int, size: int, barrier: threading.Barrier, shown: list[Any]) -> None:
         self.rank, self.size = rank, size
         self.calls = 0
+        self.seconds = 0.0
+        self.bytes = 0
         self._barrier, self._shown = barrier, shown
 
     def largest(self, numbers: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """`chorus chaos`: train twice, once in peace and once under a seeded schedule of faults, and see that nothing differs.
 
 The run in peace is made by `chorus train`. The other one has a learner and actors of its own, each actor behind a
-proxy; whatever dies is started again, as a supervisor would. Fault number k strikes when the record has k/(faults + 1)
+proxy; whatever dies is started again, as a supervisor would; a learner of several processes (`--learners`) by torchrun.
+Fault number k strikes when the record has k/(faults + 1)
 of the updates, so all of them strike, however fast the machine is. It ends with a verdict, in `verdict.json` too.
 """
 
@@ -54,6 +55,7 @@ RESTART_SECONDS = 0.2
 FUTILE_STARTS = 20
 STOP_SECONDS = 10.0
 FULL_AT_BYTES = 4096
+RESTARTS_ALLOWED = 10_000
 MEMORY_GROWTH = 1.25
 
 
@@ -108,7 +110,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
     (options.out / "config.yaml").write_text(text(configuration.to_dict(config)))
     kinds = {kind: KINDS[kind] for kind in options.only or KINDS}
     plan = schedule(options.chaos_seed, options.faults, options.actors, kinds)
-    verdict = asyncio.run(_Chaos(options.out, config, options.actors, plan).run())
+    verdict = asyncio.run(_Chaos(options.out, config, options.actors, options.learners, plan).run())
     told = json.dumps(asdict(verdict), indent=2)
     (options.out / "verdict.json").write_text(told + "\n")
     print(told)
@@ -119,10 +121,17 @@ def run(options: argparse.Namespace, config: Config) -> int:
 class _Keeper:
     """One process, started again whenever it ends badly, until it ends well or `close` is called."""
 
-    def __init__(self, arguments: list[str], log: IO[bytes]) -> None:
-        self.starts = 0
+    def __init__(self, arguments: list[str], log: IO[bytes], processes: int = 1) -> None:
+        """`processes`: of a learner, started by torchrun, which starts all again when one of them ends badly."""
         self.peak = 0
+        self.processes = processes
+        self._seen: set[int] = set()
+        self._name = arguments[0]
         self._arguments = program.command(*arguments)
+        if processes > 1:
+            restarts = ("--max-restarts", RESTARTS_ALLOWED, "--nproc-per-node", processes, "--no-python")
+            torchrun = program.module_command("torch.distributed.run", "--standalone", *restarts)
+            self._arguments = [*torchrun, *self._arguments]
         self._log = log
         self._process: asyncio.subprocess.Process | None = None
         self._task = asyncio.create_task(self._keep())
@@ -133,17 +142,37 @@ class _Keeper:
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
-    def send(self, number: signal.Signals) -> None:
-        """Send the process a signal, if there is one."""
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
+    @property
+    def starts(self) -> int:
+        """How often it was started; of a group, each process of it counts."""
+        return len(self._seen)
+
+    def pids(self) -> list[int]:
+        """Of the processes that do the work now: itself, or those of the group."""
+        if self.pid is None:
+            return []
+        found = [self.pid]
+        if self.processes > 1:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found = [one.pid for one in psutil.Process(self.pid).children() if self._name in one.cmdline()]
+        self._seen.update(found)
+        return found
+
+    def send(self, number: signal.Signals, victim: int = 0) -> int | None:
+        """Send a process a signal, if there is one, and return its id; of a group, that one of its processes."""
+        pids = self.pids()
+        if not pids:
+            return None
+        pid = pids[victim % len(pids)]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        return pid
 
     def measure(self) -> None:
         """Note how much memory it takes."""
-        if self.pid is not None:
+        for pid in self.pids():
             with contextlib.suppress(psutil.NoSuchProcess):
-                self.peak = max(self.peak, psutil.Process(self.pid).memory_info().rss)
+                self.peak = max(self.peak, psutil.Process(pid).memory_info().rss)
 
     async def ended(self) -> None:
         """Wait until it ended well.
@@ -161,7 +190,6 @@ class _Keeper:
     async def _keep(self) -> None:
         futile = 0
         while futile < FUTILE_STARTS:
-            self.starts += 1
             began = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
                 *self._arguments, stdin=asyncio.subprocess.DEVNULL, stdout=self._log, stderr=self._log
@@ -173,11 +201,26 @@ class _Keeper:
                 await _end(self._process)
             futile = futile + 1 if time.monotonic() - began < STOP_SECONDS and self._process.returncode == 1 else 0
             await asyncio.sleep(RESTART_SECONDS)
-        raise ChorusError(f"{self._arguments[3]} ended {futile} times in a row; its log says why")
+        raise ChorusError(f"{self._name} ended {futile} times in a row; its log says why")
 
     def _wanted_again(self) -> bool:
         """Whether to start it again even though it ended well: an actor that was sent away may come back."""
-        return "actor" in self._arguments[3:4]
+        return self._name == "actor"
+
+
+def _free_ports(count: int) -> int:
+    """The first of so many free ports that follow one another."""
+    while True:
+        with contextlib.ExitStack() as held:
+            first = held.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                for place in range(1, count):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port + place))
+            except (OSError, OverflowError):
+                continue
+            return port
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -195,13 +238,14 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 class _Chaos:
     """The two runs and their comparison."""
 
-    def __init__(self, out: Path, config: Config, actors: int, plan: list[Fault]) -> None:
+    def __init__(self, out: Path, config: Config, actors: int, learners: int, plan: list[Fault]) -> None:
         self._out = out
         self._config = config
         self._count = actors
+        self._learners = learners
         self._plan = plan
         self._verdict = Verdict()
-        self._proxies: list[Proxy] = []
+        self._proxies: list[list[Proxy]] = []
         self._actors: list[_Keeper] = []
         self._learner: _Keeper | None = None
         self._under_way: set[asyncio.Task[None]] = set()
@@ -238,16 +282,14 @@ class _Chaos:
         self._verdict.peak_megabytes |= {"learner in peace": learner / 2**20, "actors in peace": actor / 2**20}
 
     async def _under_faults(self, log: IO[bytes]) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = _free_ports(self._learners)
         config, out = str(self._out / "config.yaml"), str(self._out / "faults")
         try:
             listen = ["--listen", f"127.0.0.1:{port}"]
-            self._learner = _Keeper(["learner", "--config", config, "--out", out, *listen], log)
+            self._learner = _Keeper(["learner", "--config", config, "--out", out, *listen], log, self._learners)
             for number in range(self._count):
-                self._proxies.append(Proxy(port))
-                address = f"127.0.0.1:{await self._proxies[-1].start()}"
+                self._proxies.append([Proxy(port + place) for place in range(self._learners)])
+                address = ",".join([f"127.0.0.1:{await proxy.start()}" for proxy in self._proxies[-1]])
                 own = ["--allow-env", self._config.environment.spec.partition("?")[0]]
                 self._actors.append(_Keeper(["actor", "--learner", address, "--name", f"actor-{number}", *own], log))
             await self._strike_all(self._learner)
@@ -257,7 +299,7 @@ class _Chaos:
             await asyncio.gather(*self._under_way, return_exceptions=True)
             for keeper in [*self._actors, *([self._learner] if self._learner is not None else [])]:
                 await keeper.close()
-            for proxy in self._proxies:
+            for proxy in [proxy for proxies in self._proxies for proxy in proxies]:
                 await proxy.close()
         peaks = {"learner": self._learner.peak, "actors": max(actor.peak for actor in self._actors)}
         self._verdict.peak_megabytes |= {f"{who} under faults": peak / 2**20 for who, peak in peaks.items()}
@@ -294,25 +336,28 @@ class _Chaos:
         return record.read_bytes().count(b"\n") if record.exists() else 0
 
     async def _strike(self, fault: Fault, learner: _Keeper) -> None:
-        actor, proxy = self._actors[fault.actor], self._proxies[fault.actor]
+        actor = self._actors[fault.actor]
+        victim = round(100 * fault.seconds)
+        proxy = self._proxies[fault.actor][victim % self._learners]
         if fault.kind == "kill-actor":
             actor.send(signal.SIGKILL)
         elif fault.kind == "end-actor":
             actor.send(signal.SIGTERM)
         elif fault.kind == "kill-learner":
             await asyncio.sleep(fault.seconds / 4)
-            learner.send(signal.SIGKILL)
+            learner.send(signal.SIGKILL, victim)
         elif fault.kind == "cut":
             proxy.cut()
         elif fault.kind == "corrupt":
             proxy.corruptions += 1
         elif fault.kind in ("stop-actor", "stop-learner"):
-            victim = actor if fault.kind == "stop-actor" else learner
-            victim.send(signal.SIGSTOP)
+            pid = (actor if fault.kind == "stop-actor" else learner).send(signal.SIGSTOP, victim)
             try:
                 await asyncio.sleep(fault.seconds)
             finally:
-                victim.send(signal.SIGCONT)
+                if pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
         elif fault.kind == "half-open":
             proxy.freeze()
             try:
@@ -338,14 +383,15 @@ class _Chaos:
     @staticmethod
     async def _fill_disk(seconds: float, learner: _Keeper) -> None:
         """No file of the learner can grow beyond a few kilobytes: to it, the disk is full."""
-        pid = learner.pid
-        if pid is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (FULL_AT_BYTES, hard))
-            await asyncio.sleep(seconds)
-            if learner.pid == pid:
+        full = learner.pids()
+        hard = resource.RLIM_INFINITY
+        for pid in full:
+            with contextlib.suppress(ProcessLookupError):
+                _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (FULL_AT_BYTES, hard))
+        await asyncio.sleep(seconds)
+        for pid in set(full) & set(learner.pids()):
+            with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
     # -- the comparison
@@ -379,8 +425,9 @@ class _Chaos:
 
     def _accounts(self) -> dict[str, Any]:
         """Those of the last learner, as it closed them."""
+        told = b'"accounts of all processes"' if self._learners > 1 else b'"accounts"'
         for line in reversed((self._out / "log.jsonl").read_bytes().splitlines()):
-            if b'"accounts"' in line:
+            if told in line:
                 event = json.loads(line)
                 return {name: event[name] for name in event.keys() - {"time", "level", "logger", "event"}}
         return {}

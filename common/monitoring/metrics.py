@@ -151,6 +151,14 @@ class LearnerMetrics:
             buckets=PHASE_SECONDS,
             registry=to,
         )
+        self.group_seconds = Counter(
+            "chorus_group_seconds",
+            "Spent in calls to the other processes of the learner, waiting for them included.",
+            registry=to,
+        )
+        self.group_bytes = Counter(
+            "chorus_group_bytes", "That this process has put into sums over the learner's processes.", registry=to
+        )
         self.actors = Gauge("chorus_actors", "Actors connected.", registry=to)
         self.idle_actors = Gauge("chorus_idle_actors", "Actors connected that wait for a task.", registry=to)
         self.connections = Counter("chorus_connections", "Streams opened by actors.", registry=to)

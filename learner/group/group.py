@@ -20,6 +20,16 @@ class Group(Protocol):
         """R, the number of processes."""
         ...
 
+    @property
+    def seconds(self) -> float:
+        """Spent in calls so far, waiting for the others included."""
+        ...
+
+    @property
+    def bytes(self) -> int:
+        """That this process has put into sums so far."""
+        ...
+
     def largest(self, numbers: Tensor) -> Tensor:
         """The greatest of every element over the processes; `numbers` may be overwritten.
 
@@ -54,6 +64,8 @@ class Alone:
 
     rank = 0
     size = 1
+    seconds = 0.0
+    bytes = 0
 
     def largest(self, numbers: Tensor) -> Tensor:
         """The numbers."""

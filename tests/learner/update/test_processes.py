@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from threading import BrokenBarrierError
-from typing import Any
+from threading import BrokenBarrierError, Lock
 
+import msgspec
 import numpy as np
 import pytest
 
 from chorus.common.errors import GradientFault, TrainingFault
+from chorus.common.policy.weights import PolicyVersion
+from chorus.common.settings.config import Config
+from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.group.group import ALONE, Group, own
 from chorus.learner.update.report import UpdateReport
 from chorus.learner.update.training import Training
 from tests.groups import Member, together
-from tests.learner.update.test_training import KINDS, TASKS, batch_of, game_of
+from tests.learner.update.test_training import KINDS, TASKS, game_of
+from tests.learner.update.test_training import batch_of as play_batch
 from tests.playground import Game, Script, write_script
 
 MANY = {
@@ -23,13 +27,21 @@ MANY = {
     "passes that end early": {"update": {"tasks": TASKS, "passes": 4}, "loss": {"target_kl": 1e-9}},
     "several passes, behind": {"update": {"tasks": TASKS, "passes": 2}, "lag": 1},
 }
-UPDATES = 3
+UPDATES = 2
+PLAYING = Lock()
+"""The script is one environment."""
 
 
 @pytest.fixture
 def script() -> Script:
     """Deaths, rebirths, absences and unequal lengths."""
     return write_script(seed=5, time=7, episodes=4, agents=3)
+
+
+def batch_of(game: Game, update: int, version: PolicyVersion) -> list[Trajectory]:
+    """A whole batch, as every member sees it."""
+    with PLAYING:
+        return play_batch(game, update, version)
 
 
 def trained(game: Game, group: Group) -> tuple[list[bytes], list[UpdateReport]]:
@@ -104,10 +116,8 @@ def test_processes_that_come_to_differ_end_by_name_and_make_no_version(script: S
     assert "differ in version 1: process 0 has" in told[0] and "process 1 has" in told[0]
 
 
-def replace_rate(config: Any) -> Any:
+def replace_rate(config: Config) -> Config:
     """A learning rate that only one process has: as if its processor computed wrongly."""
-    import msgspec
-
     return msgspec.structs.replace(config, optimiser=msgspec.structs.replace(config.optimiser, learning_rate=0.5))
 
 
