@@ -65,8 +65,13 @@ class Companions:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        if kind is not None:  # they are to hear of it now, not when they have waited long enough
+            self.group.close()
+            for process in self._started:
+                process.terminate()
         self._stop()
-        self.group.close()
+        if kind is None:
+            self.group.close()
 
     def _start(self, rank: int, port: int, settings: Path) -> subprocess.Popen[bytes]:
         listening = self._listening

@@ -6,7 +6,7 @@ import socket
 import psutil
 import pytest
 
-from tests.system.processes import QUICK, Chorus, batches, rows, until, weights
+from tests.system.processes import QUICK, Chorus, Process, batches, rows, until, weights
 
 SETTINGS = ("--updates", "8", "--seed", "3", "--set", "update.tasks=5", "--set", "checkpoint.every=3")
 PASSES = ("--set", "update.passes=2", "--set", "evaluate.every=3", "--set", "evaluate.episodes=20")
@@ -23,6 +23,11 @@ def neighbours() -> int:
             except OSError:
                 continue
             return port
+
+
+def ended_well(process: Process) -> None:
+    """However long it takes to be started again."""
+    assert process.popen.wait() == 0, process.out.read_text() + process.err.read_text()
 
 
 def test_two_processes_and_one_learn_the_same_weights_whoever_plays(chorus: Chorus) -> None:
@@ -62,6 +67,35 @@ def test_torchrun_starts_a_group_again_when_one_of_it_is_killed(chorus: Chorus) 
         workers = [child for child in psutil.Process(learner.pid).children() if "learner" in child.cmdline()]
         assert len(workers) == 2
         workers[update % 2].send_signal(signal.SIGKILL)
-    learner.succeeded()
+    ended_well(learner)
+    assert weights(run) == weights(undisturbed)
+    assert [int(row["update"]) for row in rows(run)] == list(range(8))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_process_that_hangs_is_noticed_and_all_are_started_again(chorus: Chorus) -> None:
+    undisturbed = chorus.train("undisturbed", *SETTINGS, "--actors", "2")
+    run = chorus.folder / "hung"
+    settings = (*QUICK, *SETTINGS, "--actors", "2", "--learners", "2", "--set", "learner.group_timeout=15")
+    training = chorus.start("train", "--no-pictures", "--out", run, *settings)
+    until(lambda: len(rows(run)) > 4)
+    (companion,) = [child for child in psutil.Process(training.pid).children() if "learner" in child.cmdline()]
+    companion.send_signal(signal.SIGSTOP)
+    ended_well(training)
+    assert weights(run) == weights(undisturbed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_training_starts_its_learner_processes_again_when_one_is_killed(chorus: Chorus) -> None:
+    undisturbed = chorus.train("undisturbed", *SETTINGS, "--actors", "2")
+    run = chorus.folder / "killed"
+    settings = (*QUICK, *SETTINGS, "--actors", "2", "--learners", "2")
+    training = chorus.start("train", "--no-pictures", "--out", run, *settings)
+    until(lambda: len(rows(run)) > 4)
+    (companion,) = [child for child in psutil.Process(training.pid).children() if "learner" in child.cmdline()]
+    companion.send_signal(signal.SIGKILL)
+    ended_well(training)
     assert weights(run) == weights(undisturbed)
     assert [int(row["update"]) for row in rows(run)] == list(range(8))
