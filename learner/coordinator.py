@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from math import ceil, nan
 from typing import Any
 
@@ -28,8 +28,8 @@ from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory, digest, validate
 from chorus.learner.group.group import ALONE, Group
-from chorus.learner.group.rounds import Standing, State, exchange, fault_of, outcome, to_send
-from chorus.learner.group.shares import Share, join_shares
+from chorus.learner.group.rounds import State, fault_of
+from chorus.learner.joint import Joint
 from chorus.learner.storage import record
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, save_checkpoint
 from chorus.learner.storage.elsewhere import Elsewhere
@@ -48,8 +48,6 @@ log = logging.getLogger("chorus.learner")
 TICK_SECONDS = 0.1
 ROUND_SECONDS = 0.25
 """A process of a group that waits for its tasks tells the others so this often."""
-SENT_ON_SECONDS = 1.0
-"""Actors that were sent on to another process need so long to show there."""
 REASONS_KEPT = 8
 
 
@@ -92,16 +90,13 @@ class Coordinator:
         self.state = "waiting for actors"
         self.last: Progress | None = None
         self.group = group
-        self.address = ""
-        self.standings: list[Standing] = []
-        self._sent_on = 0.0
-        self._told = (group.seconds, group.bytes)
         self._folder = folder
         self._counters = counters
         self._saved = -1
         self._on_update = on_update
         self._symptoms = Symptoms(config)
         self._dispatcher = Dispatcher(self.ledger, training.version_for, training.past_for, metrics)
+        self.joint = Joint(group, self.ledger, self._dispatcher, self.audits, metrics)
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, EpisodeTotals] = {}
         self._players: dict[Task, tuple[str, str]] = {}
@@ -346,8 +341,8 @@ class Coordinator:
         if not counts.balanced or counts.outstanding != held:
             raise TrainingFault(f"the accounts of tasks do not agree: {counts}, {held} held; this is a bug in Chorus")
         if self.group.size > 1:
-            told = await self._in_thread(self._step, exchange, self.group, self._standing(State.STOPPING))
-            whole = {name: sum(one.counts[name] for one in told) for name in told[0].counts}
+            told = self.joint.standing(State.STOPPING, self.refused, [])
+            whole = await self._in_thread(self._step, self.joint.accounts, told)
             log.info("accounts of all processes", extra={**whole, "processes": self.group.size, "balanced": True})
 
     def _tasks(self, update: int) -> list[Task]:
@@ -400,49 +395,18 @@ class Coordinator:
             if until is not None and time.monotonic() >= until:
                 return
 
-    # -- a group
-
     async def _round(self, state: State) -> State:
-        """Tell the other processes how this one stands; what all do now."""
-        self.standings = await self._in_thread(self._step, exchange, self.group, self._standing(state))
-        for standing in self.standings:
+        """Tell the other processes of the learner how this one stands; what all do now."""
+        told = self.joint.standing(state, self.refused, list(self.irreproducible), str(self._fault or ""))
+        decided: State = await self._in_thread(self._step, self.joint.round, told)
+        for standing in self.joint.standings:
             for remark in standing.remarks:
                 self.mark_irreproducible(remark)
-        decided = outcome(self.standings)
         if decided is State.FAULT and self._fault is None:
-            self._fault = TrainingFault(fault_of(self.standings))
+            self._fault = TrainingFault(fault_of(self.joint.standings))
         if decided is State.WAITING:
-            self._send_on()
+            self.joint.send_on()
         return decided
-
-    def _standing(self, state: State) -> Standing:
-        told = {**vars(self.ledger.counts), "refused": self.refused}
-        return Standing(
-            state=state,
-            fault=str(self._fault or ""),
-            address=self.address,
-            actors=len(self._dispatcher),
-            pending=self.ledger.pending,
-            counts={**told, "audited": self.audits.done, "unequal": self.audits.unequal},
-            remarks=list(self.irreproducible),
-        )
-
-    def _send_on(self) -> None:
-        """Send idle actors to processes that have more tasks waiting than actors."""
-        if time.monotonic() - self._sent_on < SENT_ON_SECONDS:
-            return
-        idle = self._dispatcher.free()
-        for name in idle[: to_send(self.standings, self.group.rank, len(idle))]:
-            self._sent_on = time.monotonic()
-            self._dispatcher.send_on(name)
-
-    async def _share(self, tasks: list[Task]) -> None:
-        """Know of all processes' tasks who played them, and how evaluations went."""
-        evaluated = {task: astuple(self._evaluated[task]) for task in tasks if task in self._evaluated}
-        mine = Share.of({task: self._players[task] for task in tasks}, evaluated)
-        players, figures = join_shares(await self._in_thread(self._step, self.group.gather, mine.encode()))
-        self._players |= players
-        self._evaluated |= {task: EpisodeTotals(*map(int, one[:3]), *one[3:]) for task, one in figures.items()}
 
     async def _update(self) -> None:
         """Apply the batch, make the next version known, open the next batch, write the record."""
@@ -456,7 +420,11 @@ class Coordinator:
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
         if self.group.size > 1:
-            await self._share(tasks)
+            mine = {task: self._players[task] for task in tasks}
+            evaluated = {task: totals for task, totals in self._evaluated.items() if task.update == update}
+            players, totals = await self._in_thread(self._step, self.joint.share, mine, evaluated)
+            self._players |= players
+            self._evaluated |= totals
         self.ledger.close([*tasks, *self.audits.close(update)])
         self.casualties.close(update)
         opening = update + 1 + self.config.lag
@@ -496,7 +464,7 @@ class Coordinator:
             self._folder.add(row, record.batch(report.update, played))
         self._progressed()
         record.export(report, evaluation, self.metrics)
-        self._told = _count(self.group, self._told, self.metrics)
+        self.joint.count()
         warnings = self._symptoms.look(report, self.training.current)
         self.last = Progress(report, row, len(self._dispatcher), warnings)
         self._on_update(self.last)
@@ -561,11 +529,3 @@ class Coordinator:
     @staticmethod
     async def _in_thread(pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(pool, function, *arguments)
-
-
-def _count(group: Group, before: tuple[float, int], metrics: LearnerMetrics) -> tuple[float, int]:
-    """Export what calls to the group have cost since; return what they have cost so far."""
-    now = group.seconds, group.bytes
-    metrics.group_seconds.inc(now[0] - before[0])
-    metrics.group_bytes.inc(now[1] - before[1])
-    return now

@@ -297,7 +297,7 @@ async def serve(
         server = Server(coordinator, run, print_of, listening.credentials)
         port = await server.start(listening.address)
         address = f"{own_host(listening.address)}:{port}"
-        coordinator.address = address
+        coordinator.joint.address = address
         addresses = [told.decode() for told in group.gather(address.encode())]
         web, health, watch = None, None, asyncio.create_task(server.watch())
         try:

@@ -21,16 +21,18 @@ class Member:
         self.rank, self.size = rank, size
         self.calls = 0
         self.seconds = 0.0
-        self.bytes = 0
+        self.sent = 0
         self._barrier, self._shown = barrier, shown
 
     def largest(self, numbers: Tensor) -> Tensor:
-        return reduce(torch.maximum, self._exchange(numbers))
+        found: Tensor = reduce(torch.maximum, self._exchange(numbers))
+        return found
 
     def total(self, numbers: Tensor) -> Tensor:
         """In an order of this rank's own: none may matter."""
         shown = self._exchange(numbers)
-        return reduce(torch.add, shown[self.rank :] + shown[: self.rank])
+        found: Tensor = reduce(torch.add, shown[self.rank :] + shown[: self.rank])
+        return found
 
     def gather(self, words: bytes) -> list[bytes]:
         return self._exchange(words)

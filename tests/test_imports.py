@@ -37,9 +37,11 @@ MAY_IMPORT = {
     "chorus.learner.group": ["chorus.common"],
     "chorus.learner.update": ["chorus.common", "chorus.learner.gradient", "chorus.learner.group"],
     "chorus.learner.storage": ["chorus.common", "chorus.learner.update"],
+    "chorus.learner.joint": ["chorus.common", "chorus.learner.group", "chorus.learner.tasks", "chorus.learner.update"],
     "chorus.learner.coordinator": [
         "chorus.common",
         "chorus.learner.group",
+        "chorus.learner.joint",
         "chorus.learner.storage",
         "chorus.learner.tasks",
         "chorus.learner.update",

@@ -60,10 +60,11 @@ def add_up(columns: Sequence[Column], tasks: int, group: Group, device: torch.de
     """
     spread = _spread(tasks)
     lengths = [column.length for column in columns]
-    exponents = group.largest(torch.cat([exponents_of(column, device) for column in columns])).split(lengths)
+    greatest = group.largest(torch.cat([exponents_of(column, device) for column in columns]))
+    exponents = torch.split(greatest, lengths)
     sums = [folded(column, exponent, spread, work) for column, exponent in zip(columns, exponents, strict=True)]
     total = group.total(torch.cat([part.reshape(-1) for part in sums]))
-    parts = total.split([part.numel() for part in sums])
+    parts = torch.split(total, [part.numel() for part in sums])
     return [part.reshape(column.folds, column.length).sum(dim=0) for part, column in zip(parts, columns, strict=True)]
 
 

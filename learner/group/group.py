@@ -26,8 +26,8 @@ class Group(Protocol):
         ...
 
     @property
-    def bytes(self) -> int:
-        """That this process has put into sums so far."""
+    def sent(self) -> int:
+        """Bytes that this process has put into sums so far."""
         ...
 
     def largest(self, numbers: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ class Alone:
     rank = 0
     size = 1
     seconds = 0.0
-    bytes = 0
+    sent = 0
 
     def largest(self, numbers: Tensor) -> Tensor:
         """The numbers."""

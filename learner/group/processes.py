@@ -30,7 +30,7 @@ class Processes:
         rank: of this process.
         size: how many there are.
         seconds: spent in calls to the group, waiting for the others included.
-        bytes: that this process has put into sums.
+        sent: bytes that this process has put into sums.
     """
 
     def __init__(self, device: str, timeout: float, rank: int, size: int, where: str) -> None:
@@ -47,7 +47,7 @@ class Processes:
             GroupFault: the others are not there in time.
         """
         self.seconds = 0.0
-        self.bytes = 0
+        self.sent = 0
         backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
         self._timeout = timeout
         self.rank, self.size = rank, size
@@ -60,13 +60,13 @@ class Processes:
 
     def largest(self, numbers: Tensor) -> Tensor:
         """See `Group`."""
-        self.bytes += numbers.nbytes
+        self.sent += numbers.nbytes
         self._call(lambda: distributed.all_reduce(numbers, distributed.ReduceOp.MAX))
         return numbers
 
     def total(self, numbers: Tensor) -> Tensor:
         """See `Group`."""
-        self.bytes += numbers.nbytes
+        self.sent += numbers.nbytes
         self._call(lambda: distributed.all_reduce(numbers, distributed.ReduceOp.SUM))
         return numbers
 

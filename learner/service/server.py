@@ -216,7 +216,7 @@ class Server:
                     pending=standing.pending,
                     tasks=pb.TaskCounts(**standing.counts),
                 )
-                for rank, standing in enumerate(coordinator.standings)
+                for rank, standing in enumerate(coordinator.joint.standings)
             ],
         )
 

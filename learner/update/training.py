@@ -410,15 +410,13 @@ def check_fit(policies: Sequence[PolicySpec], config: Config, tensors: Tensors) 
 
 
 def find_device(name: str) -> torch.device:
-    """The device that gradients are computed on.
+    """The device that gradients are computed on: by `cuda` each of several processes on a machine has its own.
 
     Raises:
         ConfigError: it is not there.
     """
-    device = torch.device(name)
+    device = torch.device("cuda", local_rank()) if name == "cuda" else torch.device(name)
     if device.type == "cuda":
-        if device.index is None:  # of several processes on a machine each has its own
-            device = torch.device("cuda", local_rank())
         count = torch.cuda.device_count()
         if device.index >= count:
             raise ConfigError(f"device is {name!r}, but torch sees {count} CUDA devices here; use cpu")
