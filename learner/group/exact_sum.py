@@ -27,7 +27,7 @@ LEAST, GREATEST = -900, 900
 """Exponents that are kept; what is smaller is rounded as if it were 2^-900."""
 NOT_FINITE = 1 << 20
 """The exponent of an element that has no sum."""
-BLOCK = 1 << 16
+BLOCK = 1 << 15
 """Elements that are worked on at a time: what they need fits a core's cache."""
 
 Work = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -73,8 +73,9 @@ def exponents_of(column: Column, device: torch.device) -> Tensor:
     if not column.terms:
         return torch.full((column.length,), LEAST, dtype=torch.int32, device=device)
     largest = column.terms[0].abs()
+    size = torch.empty_like(largest)
     for term in column.terms[1:]:
-        torch.maximum(largest, term.abs(), out=largest)
+        torch.maximum(largest, torch.abs(term, out=size), out=largest)
     exact = largest.double()
     exponents = torch.frexp(exact).exponent.clamp(min=LEAST)
     exponents = torch.where(exact == 0.0, LEAST, exponents)
@@ -97,14 +98,17 @@ def folded(column: Column, exponents: Tensor, spread: int, work: Work = map) -> 
     def add(begin: int) -> None:
         block = slice(begin, begin + BLOCK)
         sigmas = [_sigma(exponents[block], fold, spread) for fold in range(column.folds)]
+        rest = torch.empty_like(sigmas[0])
         for term in column.terms:
-            rest = term[block].double()
-            for total, sigma in zip(sums[:, block], sigmas, strict=True):
-                rounded = sigma + rest
+            rest.copy_(term[block])
+            for total, sigma in zip(sums[:-1, block], sigmas[:-1], strict=True):
+                rounded = rest + sigma
                 rounded -= sigma
                 total += rounded
-                if column.folds > 1:
-                    rest = rest - rounded
+                rest -= rounded
+            rest += sigmas[-1]
+            rest -= sigmas[-1]
+            sums[-1, block] += rest
         if not column.terms:  # NaN all the same
             for total, sigma in zip(sums[:, block], sigmas, strict=True):
                 total += sigma - sigma
