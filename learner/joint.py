@@ -83,10 +83,10 @@ class Joint:
         """Who played an update's tasks, and how its evaluations went, as all processes know it together; blocks."""
         mine = Share.of(players, {task: astuple(totals) for task, totals in evaluated.items()})
         all_players, figures = join_shares(self._group.gather(mine.encode()))
-        return all_players, {
-            task: EpisodeTotals(*map(int, one[:3]), individual_return=one[3], team_return=one[4])
-            for task, one in figures.items()
-        }
+        totals = {}
+        for task, (episodes, env_steps, agent_steps, *returns) in figures.items():
+            totals[task] = EpisodeTotals(int(episodes), int(env_steps), int(agent_steps), returns[0], returns[1])
+        return all_players, totals
 
     def count(self) -> None:
         """Export what calls to the group have cost since the last time."""

@@ -125,8 +125,8 @@ class Listening:
 
         host, _, number = self.address.rpartition(":")
         address = f"{host}:{port(int(number))}" if number.isdigit() else self.address
-        ports = {"metrics_port": port(self.metrics_port), "health_port": port(self.health_port)}
-        return replace(self, address=address, page=page, **ports)
+        metrics_port, health_port = port(self.metrics_port), port(self.health_port)
+        return replace(self, address=address, page=page, metrics_port=metrics_port, health_port=health_port)
 
 
 def own_host(address: str) -> str:

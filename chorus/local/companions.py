@@ -42,7 +42,8 @@ class Companions:
         self._config = config
         self._out = out
         self._listening = listening
-        self._outputs = {"stdout": prints, "stderr": log_file}
+        self._prints = prints
+        self._log_file = log_file
         self._started: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Companions:
@@ -86,7 +87,8 @@ class Companions:
             program.command(*arguments),
             env=os.environ | listening.credentials.environment() | environment,
             stdin=subprocess.DEVNULL,
-            **self._outputs,
+            stdout=self._prints,
+            stderr=self._log_file,
         )
 
     def _stop(self) -> None:

@@ -22,6 +22,9 @@ from chorus.learner.group.group import ALONE, Group
 
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
+ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
+"""Where `torchrun` says how often it has started all again."""
+
 
 class Processes:
     """This process's part of a group, until `close`.
@@ -51,8 +54,16 @@ class Processes:
         backend = "gloo" if device == "cpu" else "cpu:gloo,cuda:nccl"
         self._timeout = timeout
         self.rank, self.size = rank, size
-        patience = timedelta(seconds=timeout)
-        self._call(lambda: distributed.init_process_group(backend, where, timeout=patience, rank=rank, world_size=size))
+        self._call(lambda: self._meet(backend, where))
+
+    def _meet(self, backend: str, where: str) -> None:
+        """Meet the others, and nobody of the time before a restart: `torchrun` keeps what was said then."""
+        patience = timedelta(seconds=self._timeout)
+        rendezvous: Any = distributed.rendezvous
+        store, rank, size = next(rendezvous(where, self.rank, self.size, timeout=patience))
+        store.set_timeout(patience)
+        store = distributed.PrefixStore(f"attempt-{os.environ.get(ATTEMPT, '0')}", store)
+        distributed.init_process_group(backend, store=store, timeout=patience, rank=rank, world_size=size)
 
     def close(self) -> None:
         """Leave the group."""

@@ -73,7 +73,7 @@ def test_any_split_and_any_order_give_equal_bits_within_the_bound(batch: Any, dr
     assert bits(Parts(shares, length, folds, tasks).added(order)) == bits(expected)
     for element in range(length):
         numbers = [Fraction(float(term[element])) for term in terms]
-        exact, greatest = sum(numbers), max(abs(number) for number in numbers)
+        exact, greatest = sum(numbers, Fraction(0)), max(abs(number) for number in numbers)
         bound = tasks**2 * Fraction(2) ** -51 if folds == 1 else tasks**3 * Fraction(2) ** -102
         rounding = abs(exact) * Fraction(2) ** -52
         assert abs(Fraction(float(expected[element])) - exact) <= bound * greatest + rounding
