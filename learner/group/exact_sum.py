@@ -27,6 +27,10 @@ LEAST, GREATEST = -900, 900
 """Exponents that are kept; what is smaller is rounded as if it were 2^-900."""
 NOT_FINITE = 1 << 20
 """The exponent of an element that has no sum."""
+MANTISSA, BIAS, BIASED_NOT_FINITE = 52, 1023, 0x7FF
+"""How a float64 is made: bits of its mantissa, what its exponent is written with, the exponent of NaN and infinity."""
+SHORT = 1 << 10
+"""Rows no longer are added all at once."""
 BLOCK = 1 << 15
 """Elements that are worked on at a time: what they need fits a core's cache."""
 
@@ -76,11 +80,9 @@ def exponents_of(column: Column, device: torch.device) -> Tensor:
     size = torch.empty_like(largest)
     for term in column.terms[1:]:
         torch.maximum(largest, torch.abs(term, out=size), out=largest)
-    exact = largest.double()
-    exponents = torch.frexp(exact).exponent.clamp(min=LEAST)
-    exponents = torch.where(exact == 0.0, LEAST, exponents)
-    sound = exact.isfinite() & (exponents <= GREATEST)
-    return torch.where(sound, exponents, NOT_FINITE).to(torch.int32)
+    biased = (largest.double().view(torch.int64) >> MANTISSA) & BIASED_NOT_FINITE
+    exponents = (biased - (BIAS - 1)).clamp_(min=LEAST)
+    return torch.where(exponents > GREATEST, NOT_FINITE, exponents).to(torch.int32)
 
 
 def folded(column: Column, exponents: Tensor, spread: int, work: Work = map) -> Tensor:
@@ -93,7 +95,6 @@ def folded(column: Column, exponents: Tensor, spread: int, work: Work = map) -> 
         work: what adds blocks of elements side by side.
     """
     sums = torch.zeros(column.folds, column.length, dtype=torch.float64, device=exponents.device)
-    begins = range(0, column.length, BLOCK)
 
     def add(begin: int) -> None:
         block = slice(begin, begin + BLOCK)
@@ -110,10 +111,18 @@ def folded(column: Column, exponents: Tensor, spread: int, work: Work = map) -> 
             rest -= sigmas[-1]
             sums[-1, block] += rest
         if not column.terms:  # NaN all the same
-            for total, sigma in zip(sums[:, block], sigmas, strict=True):
-                total += sigma - sigma
+            sums[-1, block] += sigmas[-1] - sigmas[-1]
 
-    for _ in work(add, begins):
+    if column.length <= SHORT and column.terms:  # all terms at once
+        rest = torch.stack(list(column.terms)).double()
+        for fold in range(column.folds):
+            sigma = _sigma(exponents, fold, spread)
+            rounded = rest + sigma
+            rounded -= sigma
+            sums[fold] = rounded.sum(dim=0)
+            rest -= rounded
+        return sums
+    for _ in work(add, range(0, column.length, BLOCK)):
         pass
     return sums
 
@@ -126,5 +135,5 @@ def _spread(tasks: int) -> int:
 def _sigma(exponents: Tensor, fold: int, spread: int) -> Tensor:
     """1.5 * 2^k, made of its bits; NaN where there is no sum."""
     power = exponents.to(torch.int64) + spread + fold * (spread - 52)
-    sigma = (((power + 1023) << 52) | (1 << 51)).view(torch.float64)
+    sigma = (((power + BIAS) << MANTISSA) | (1 << (MANTISSA - 1))).view(torch.float64)
     return torch.where(exponents == NOT_FINITE, torch.nan, sigma)
