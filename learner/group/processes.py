@@ -15,6 +15,8 @@ from typing import Any
 import torch
 import torch.distributed as distributed
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from chorus.common.errors import ConfigError, GroupFault
 from chorus.common.settings.config import Config
@@ -59,10 +61,9 @@ class Processes:
     def _meet(self, backend: str, where: str) -> None:
         """Meet the others, and nobody of the time before a restart: `torchrun` keeps what was said then."""
         patience = timedelta(seconds=self._timeout)
-        rendezvous: Any = distributed.rendezvous
         store, rank, size = next(rendezvous(where, self.rank, self.size, timeout=patience))
         store.set_timeout(patience)
-        store = distributed.PrefixStore(f"attempt-{os.environ.get(ATTEMPT, '0')}", store)
+        store = PrefixStore(f"attempt-{os.environ.get(ATTEMPT, '0')}", store)
         distributed.init_process_group(backend, store=store, timeout=patience, rank=rank, world_size=size)
 
     def close(self) -> None:
