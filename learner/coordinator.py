@@ -343,7 +343,9 @@ class Coordinator:
         if self.group.size > 1:
             told = self.joint.standing(State.STOPPING, self.refused, [])
             whole = await self._in_thread(self._step, self.joint.accounts, told)
-            log.info("accounts of all processes", extra={**whole, "processes": self.group.size, "balanced": True})
+            ended = sum(whole[name] for name in ("completed", "repeated", "failed", "requeued", "outstanding"))
+            told_of = {"processes": self.group.size, "balanced": whole["issued"] == ended}
+            log.info("accounts of all processes", extra={**whole, **told_of})
 
     def _tasks(self, update: int) -> list[Task]:
         """Those of an update that this process owns."""

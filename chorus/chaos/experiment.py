@@ -25,9 +25,9 @@ from typing import IO, Any
 
 import psutil
 
+from chorus.chaos.keeper import Keeper
 from chorus.chaos.proxy import Proxy
 from chorus.common.errors import ChorusError
-from chorus.common.process import program
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
 from chorus.common.settings.plain import text
@@ -51,11 +51,7 @@ KINDS = {
 """The kinds of faults, and how often each comes up."""
 
 POLL_SECONDS = 0.02
-RESTART_SECONDS = 0.2
-FUTILE_STARTS = 20
-STOP_SECONDS = 10.0
 FULL_AT_BYTES = 4096
-RESTARTS_ALLOWED = 10_000
 MEMORY_GROWTH = 1.25
 
 
@@ -118,96 +114,6 @@ def run(options: argparse.Namespace, config: Config) -> int:
     return 0 if verdict.good else 1
 
 
-class _Keeper:
-    """One process, started again whenever it ends badly, until it ends well or `close` is called."""
-
-    def __init__(self, arguments: list[str], log: IO[bytes], processes: int = 1) -> None:
-        """`processes`: of a learner, started by torchrun, which starts all again when one of them ends badly."""
-        self.peak = 0
-        self.processes = processes
-        self._seen: set[int] = set()
-        self._name = arguments[0]
-        self._arguments = program.command(*arguments)
-        if processes > 1:
-            restarts = ("--max-restarts", RESTARTS_ALLOWED, "--nproc-per-node", processes, "--no-python")
-            torchrun = program.module_command("torch.distributed.run", "--standalone", *restarts)
-            self._arguments = [*torchrun, *self._arguments]
-        self._log = log
-        self._process: asyncio.subprocess.Process | None = None
-        self._task = asyncio.create_task(self._keep())
-
-    @property
-    def pid(self) -> int | None:
-        """Of the process at work, if there is one."""
-        process = self._process
-        return process.pid if process is not None and process.returncode is None else None
-
-    @property
-    def starts(self) -> int:
-        """How often it was started; of a group, each process of it counts."""
-        return len(self._seen)
-
-    def pids(self) -> list[int]:
-        """Of the processes that do the work now: itself, or those of the group."""
-        if self.pid is None:
-            return []
-        found = [self.pid]
-        if self.processes > 1:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                found = [one.pid for one in psutil.Process(self.pid).children() if self._name in one.cmdline()]
-        self._seen.update(found)
-        return found
-
-    def send(self, number: signal.Signals, victim: int = 0) -> int | None:
-        """Send a process a signal, if there is one, and return its id; of a group, that one of its processes."""
-        pids = self.pids()
-        if not pids:
-            return None
-        pid = pids[victim % len(pids)]
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-        return pid
-
-    def measure(self) -> None:
-        """Note how much memory it takes."""
-        for pid in self.pids():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self.peak = max(self.peak, psutil.Process(pid).memory_info().rss)
-
-    async def ended(self) -> None:
-        """Wait until it ended well.
-
-        Raises:
-            ChorusError: it ends badly again and again.
-        """
-        await self._task
-
-    async def close(self) -> None:
-        """End the process and keep it no more."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _keep(self) -> None:
-        futile = 0
-        while futile < FUTILE_STARTS:
-            began = time.monotonic()
-            self._process = await asyncio.create_subprocess_exec(
-                *self._arguments, stdin=asyncio.subprocess.DEVNULL, stdout=self._log, stderr=self._log
-            )
-            try:
-                if await self._process.wait() == 0 and not self._wanted_again():
-                    return
-            finally:
-                await _end(self._process)
-            futile = futile + 1 if time.monotonic() - began < STOP_SECONDS and self._process.returncode == 1 else 0
-            await asyncio.sleep(RESTART_SECONDS)
-        raise ChorusError(f"{self._name} ended {futile} times in a row; its log says why")
-
-    def _wanted_again(self) -> bool:
-        """Whether to start it again even though it ended well: an actor that was sent away may come back."""
-        return self._name == "actor"
-
-
 def _free_ports(count: int) -> int:
     """The first of so many free ports that follow one another."""
     while True:
@@ -223,18 +129,6 @@ def _free_ports(count: int) -> int:
             return port
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.send_signal(signal.SIGCONT)
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-
-
 class _Chaos:
     """The two runs and their comparison."""
 
@@ -246,8 +140,8 @@ class _Chaos:
         self._plan = plan
         self._verdict = Verdict()
         self._proxies: list[list[Proxy]] = []
-        self._actors: list[_Keeper] = []
-        self._learner: _Keeper | None = None
+        self._actors: list[Keeper] = []
+        self._learner: Keeper | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Verdict:
@@ -264,7 +158,7 @@ class _Chaos:
 
     async def _in_peace(self, log: IO[bytes]) -> None:
         arguments = ["train", "--config", str(self._out / "config.yaml"), "--out", str(self._out / "peace")]
-        keeper = _Keeper([*arguments, "--actors", str(self._count), "--no-pictures"], log)
+        keeper = Keeper([*arguments, "--actors", str(self._count), "--no-pictures"], log)
         learner = actor = 0
         try:
             ending = asyncio.ensure_future(keeper.ended())
@@ -286,12 +180,12 @@ class _Chaos:
         config, out = str(self._out / "config.yaml"), str(self._out / "faults")
         try:
             listen = ["--listen", f"127.0.0.1:{port}"]
-            self._learner = _Keeper(["learner", "--config", config, "--out", out, *listen], log, self._learners)
+            self._learner = Keeper(["learner", "--config", config, "--out", out, *listen], log, self._learners)
             for number in range(self._count):
                 self._proxies.append([Proxy(port + place) for place in range(self._learners)])
                 address = ",".join([f"127.0.0.1:{await proxy.start()}" for proxy in self._proxies[-1]])
                 own = ["--allow-env", self._config.environment.spec.partition("?")[0]]
-                self._actors.append(_Keeper(["actor", "--learner", address, "--name", f"actor-{number}", *own], log))
+                self._actors.append(Keeper(["actor", "--learner", address, "--name", f"actor-{number}", *own], log))
             await self._strike_all(self._learner)
         finally:
             for fault in self._under_way:
@@ -308,7 +202,7 @@ class _Chaos:
             "actors": sum(actor.starts for actor in self._actors),
         }
 
-    async def _strike_all(self, learner: _Keeper) -> None:
+    async def _strike_all(self, learner: Keeper) -> None:
         """Let every fault strike at its place in the run, until the run is complete."""
         ending = asyncio.ensure_future(learner.ended())
         struck: Counter[str] = Counter()
@@ -335,7 +229,7 @@ class _Chaos:
         record = self._out / "faults" / "batches.jsonl"
         return record.read_bytes().count(b"\n") if record.exists() else 0
 
-    async def _strike(self, fault: Fault, learner: _Keeper) -> None:
+    async def _strike(self, fault: Fault, learner: Keeper) -> None:
         actor = self._actors[fault.actor]
         victim = round(100 * fault.seconds)
         proxy = self._proxies[fault.actor][victim % self._learners]
@@ -381,7 +275,7 @@ class _Chaos:
             await self._fill_disk(fault.seconds, learner)
 
     @staticmethod
-    async def _fill_disk(seconds: float, learner: _Keeper) -> None:
+    async def _fill_disk(seconds: float, learner: Keeper) -> None:
         """No file of the learner can grow beyond a few kilobytes: to it, the disk is full."""
         full = learner.pids()
         hard = resource.RLIM_INFINITY

@@ -6,7 +6,7 @@ Every sum is exact (`learner/group/exact_sum.py`), so neither the order of tasks
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -165,6 +165,11 @@ def greatest_of(sums: Sequence[Sequence[StepSums]], name: str) -> float:
     """Over tasks and policies; infinite if one is no number, so that every process finds the same."""
     values = [float(getattr(part, name)) for task in sums for part in task]
     return max((np.inf if np.isnan(value) else value for value in values), default=0.0)
+
+
+def squared(sums: StepSums) -> StepSums:
+    """With the square of the gradient's norm, by which the batch's quality is judged."""
+    return sums if sums.gradient is None else replace(sums, square=float(sums.gradient.double().square().sum()))
 
 
 def _rows(rows: Iterable[Sequence[float] | Sums], device: torch.device = CPU) -> list[Tensor]:

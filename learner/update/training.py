@@ -29,7 +29,6 @@ from chorus.learner.gradient.running_statistics import Statistics, StatisticSums
 from chorus.learner.group.agreement import see_equal
 from chorus.learner.group.exact_sum import Work
 from chorus.learner.group.group import ALONE, Group, own
-from chorus.learner.group.processes import local_rank
 from chorus.learner.update import optimiser, quality
 from chorus.learner.update.batch import (
     BatchTotals,
@@ -37,8 +36,10 @@ from chorus.learner.update.batch import (
     added_statistics,
     batch_totals,
     greatest_of,
+    squared,
     step_totals,
 )
+from chorus.learner.update.device import find_device
 from chorus.learner.update.episode_totals import EpisodeTotals, episode_totals, mean_returns
 from chorus.learner.update.report import Step, UpdateReport
 
@@ -159,7 +160,7 @@ class Training:
             self._opponents.learners(trajectory.task) if agents is None else agents,
             not any(trajectory.task.index in later for later in self._groups()[1:]),
         )
-        return [replace(sums, step=_squared(sums.step)) for sums in found]
+        return [replace(sums, step=squared(sums.step)) for sums in found]
 
     def _groups(self) -> list[range]:
         """The tasks of each minibatch, by index: as equal in number as can be, the first ones larger."""
@@ -373,11 +374,6 @@ class Training:
         )
 
 
-def _squared(sums: StepSums) -> StepSums:
-    """With the square of the gradient's norm, by which the batch's quality is judged."""
-    return sums if sums.gradient is None else replace(sums, square=float(sums.gradient.double().square().sum()))
-
-
 def first_version(config: Config, policies: Sequence[PolicySpec], initial: Tensors | None = None) -> PolicyVersion:
     """Version 0: fresh weights, or those of another run."""
     tensors: Tensors = {}
@@ -407,18 +403,3 @@ def check_fit(policies: Sequence[PolicySpec], config: Config, tensors: Tensors) 
             raise ConfigError(
                 f"weights do not fit: {name} is {theirs or 'missing'}, the configuration needs {ours or 'none'}"
             )
-
-
-def find_device(name: str) -> torch.device:
-    """The device that gradients are computed on: by `cuda` each of several processes on a machine has its own.
-
-    Raises:
-        ConfigError: it is not there.
-    """
-    device = torch.device("cuda", local_rank()) if name == "cuda" else torch.device(name)
-    if device.type == "cuda":
-        count = torch.cuda.device_count()
-        if device.index >= count:
-            raise ConfigError(f"device is {name!r}, but torch sees {count} CUDA devices here; use cpu")
-        torch.use_deterministic_algorithms(True)
-    return device
