@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -69,6 +70,14 @@ class BatchTotals:
     disagreement: float
     ratio_max: float
     episodes: EpisodeTotals
+
+
+def minibatches(tasks: int, number: int) -> list[range]:
+    """The tasks of each minibatch, by index: as equal in number as can be, the first ones larger."""
+    ends = [0]
+    for group in range(number):
+        ends.append(ends[-1] + tasks // number + (group < tasks % number))
+    return [range(begin, end) for begin, end in pairwise(ends)]
 
 
 def step_totals(

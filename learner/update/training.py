@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from chorus.learner.update.batch import (
     added_statistics,
     batch_totals,
     greatest_of,
+    minibatches,
     squared,
     step_totals,
 )
@@ -163,12 +164,7 @@ class Training:
         return [replace(sums, step=squared(sums.step)) for sums in found]
 
     def _groups(self) -> list[range]:
-        """The tasks of each minibatch, by index: as equal in number as can be, the first ones larger."""
-        tasks, number = self.config.tasks, self.config.minibatches
-        ends = [0]
-        for group in range(number):
-            ends.append(ends[-1] + tasks // number + (group < tasks % number))
-        return [range(begin, end) for begin, end in pairwise(ends)]
+        return minibatches(self.config.tasks, self.config.minibatches)
 
     # -- an update
 
