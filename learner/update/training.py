@@ -208,9 +208,8 @@ class Training:
 
     def _learn(self, tasks: Sequence[TaskSums], steps: Sequence[Step], work: Work) -> UpdateReport:
         """What changes once the steps are made: running statistics, slow copies, means of signal and noise."""
-        batch = [task.policies for task in tasks]
+        batch, episodes = [task.policies for task in tasks], [task.totals for task in tasks]
         sizes, everything = self._observed, self.config.tasks
-        episodes = [task.totals for task in tasks]
         total = batch_totals(batch, episodes, steps[-1].ratio_max, sizes, everything, self.group)
         first = steps[0].totals
         if self._one_by_one:
