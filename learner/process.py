@@ -201,8 +201,8 @@ def describe(config: Config, prints: IO[str] | None = None) -> EnvironmentSpec:
 
 def _begin(
     config: Config, spec: EnvironmentSpec, folder: RunFolder, init_from: Path | None, resuming: bool
-) -> Beginning:
-    """Begin the run in the folder, or find where it stands."""
+) -> tuple[Config, str, Fingerprint, Checkpoint]:
+    """Begin the run in the folder, or find where it stands: its settings, id, fingerprint, and newest state."""
     config, initial = begin_from(config, init_from, fresh=not checkpoint_files(folder.checkpoints))
     config = resolve(config, spec, folder.begun_with())
     config = name_module(config, divide(spec, config.sharing, config.network))
@@ -221,7 +221,7 @@ def _begin(
         save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint)
     folder.note_changes(checkpoint.counters.update)
     folder.open_record(checkpoint.counters.metrics_bytes, checkpoint.counters.batches_bytes)
-    return Beginning(run=run, config=configuration.encode(config), fingerprint=print_of, checkpoint=encode(checkpoint))
+    return config, run, print_of, checkpoint
 
 
 def _own_print(config: Config, spec: EnvironmentSpec) -> Fingerprint:
@@ -266,12 +266,14 @@ async def serve(
     folder = RunFolder(out) if group.rank == 0 else Elsewhere(out)
     try:
         if isinstance(folder, RunFolder):
-            begun = _begin(config, spec, folder, init_from, resuming)
+            config, run, print_of, checkpoint = _begin(config, spec, folder, init_from, resuming)
             if group.size > 1:
-                tell(group, begun)
+                settings = configuration.encode(config)
+                tell(group, Beginning(run=run, config=settings, fingerprint=print_of, checkpoint=encode(checkpoint)))
         else:
             begun = hear(group)
-        config, run, print_of = configuration.decode(begun.config), begun.run, begun.fingerprint
+            config, run, print_of = configuration.decode(begun.config), begun.run, begun.fingerprint
+            checkpoint = decode(begun.checkpoint)
         policies = divide(spec, config.sharing, config.network)
         difference = first_difference(print_of, _own_print(config, spec)) if group.rank else ""
         if difference:
@@ -280,7 +282,6 @@ async def serve(
                 " like machines with the same packages"
             )
         logs.bind(run=run)
-        checkpoint = decode(begun.checkpoint)
         counters = checkpoint.counters
         training = Training(config, spec, policies, checkpoint.versions, counters.update, checkpoint.optimiser, group)
         registry = metrics.registry(group.rank if group.size > 1 else None)

@@ -78,7 +78,7 @@ class Companions:
         listening = self._listening
         host = listening.address.rpartition(":")[0]
         arguments = ["learner", "--config", settings, "--out", self._out, "--listen", f"{host}:0", "--no-page"]
-        if listening.metrics_port is not None and not listening.page:
+        if listening.metrics_port:  # each one's own: the number is raised by its rank
             arguments += ["--metrics-port", listening.metrics_port, "--metrics-host", listening.metrics_host]
         place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": self._count}
         found = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
