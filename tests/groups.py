@@ -61,4 +61,8 @@ def together(size: int, play: Callable[[Member], T]) -> list[T]:
             raise
 
     with ThreadPoolExecutor(size) as threads:
-        return [future.result() for future in [threads.submit(part, rank) for rank in range(size)]]
+        parts = [threads.submit(part, rank) for rank in range(size)]
+    faults = [fault for fault in (one.exception() for one in parts) if fault is not None]
+    for fault in sorted(faults, key=lambda fault: isinstance(fault, threading.BrokenBarrierError)):
+        raise fault  # of those that only waited in vain none is the reason
+    return [one.result() for one in parts]
