@@ -18,6 +18,7 @@ from functools import partial
 import grpc
 
 from chorus.actor.mailbox import Ended, Mailbox
+from chorus.actor.places import Places
 from chorus.actor.prepared import Prepared
 from chorus.actor.waiting import Waiting
 from chorus.actor.watchdog import Watchdog
@@ -77,7 +78,7 @@ class Actor:
     """One actor process.
 
     Attributes:
-        address: HOST:PORT of the learner.
+        address: HOST:PORT of the learner; several with commas between where it has several processes.
         name: its id.
         arithmetic: the mode that this process was started with.
         metrics: what it exports.
@@ -102,6 +103,10 @@ class Actor:
     _moved: float = field(default_factory=time.monotonic)
     _connected: bool = False
     _joined_at: float = 0.0
+    _sent_on: bool = False
+
+    def __post_init__(self) -> None:
+        self.places = Places(self.address, self.name)
 
     def run(self) -> None:
         """Play until the run is complete or `stopping` is set; reconnect whenever the stream breaks.
@@ -129,6 +134,10 @@ class Actor:
                 waiting.failed(details or code.name, time.monotonic(), self._ever_since(began))
             except MalformedData as fault:
                 log.error("the learner broke the contract", extra={"fault": str(fault)})
+            self.places.go_on()
+            if self._sent_on:
+                self._sent_on, attempt = False, 0
+                continue
             attempt = 0 if time.monotonic() - began > BACKOFF_SECONDS[1] else attempt + 1
             self._wait(min(BACKOFF_SECONDS[1], BACKOFF_SECONDS[0] * 2**attempt) * random.uniform(0.5, 1.0))
 
@@ -158,6 +167,10 @@ class Actor:
         self.metrics.connected.set(1)
         self.metrics.connections.inc()
 
+    def send_on(self) -> None:
+        """Another process of the learner has more tasks waiting."""
+        self._sent_on = True
+
     def moved(self) -> None:
         """It gets on."""
         self._moved = time.monotonic()
@@ -168,7 +181,8 @@ class Actor:
 
     def _session(self) -> bool:
         """One stream, from welcome to end; return whether the run is complete."""
-        with channel.open_channel(self.address, self.credentials) as line:
+        place = self.places.here
+        with channel.open_channel(place.address, self.credentials, place.name) as line:
             try:
                 return _Session(self, line).run()
             finally:
@@ -237,6 +251,8 @@ class _Session:
             self._ask()
             while (item := self._next()) is not None:
                 if isinstance(item, pb.Goodbye):
+                    if item.reason == pb.Goodbye.REASON_ELSEWHERE:
+                        self._actor.send_on()
                     return item.reason == pb.Goodbye.REASON_FINISHED
                 if isinstance(item, pb.RolloutTask):
                     self._asked = False
@@ -318,6 +334,7 @@ class _Session:
             version=chorus_version(),
             config=hashlib.sha256(welcome.config).digest(),
             only_audits=self._actor.only_audits,
+            movable=len(self._actor.places) > 1,
         )
         if welcome.version != chorus_version():  # let the learner say so: it names both versions
             self._mail.send(pb.FromActor(hello=hello))
@@ -331,7 +348,7 @@ class _Session:
         self._mail.send(pb.FromActor(hello=hello))
         self._greeted = True
         self._actor.joined()
-        log.info("ready", extra={"learner": self._actor.address, "remark": prepared.remark})
+        log.info("ready", extra={"learner": self._actor.places.here.address, "remark": prepared.remark})
         return prepared
 
     def _play(self, prepared: Prepared, order: pb.RolloutTask) -> None:

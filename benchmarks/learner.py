@@ -11,7 +11,9 @@ from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene, ragged
 from chorus.common.policy.layout import layout
 from chorus.common.tasks.trajectory import Trajectory
-from chorus.learner.gradient import reduction
+from chorus.learner.group.exact_sum import Column as Terms
+from chorus.learner.group.exact_sum import add_up
+from chorus.learner.group.group import ALONE
 from chorus.learner.update.training import TaskSums
 
 COLUMNS = (
@@ -122,10 +124,11 @@ def _step(lstm: int, task_seconds: float, effort: Effort) -> Row:
     scene = _scene(_Case(lstm, 96, 25))
     training = scene.training()
     sums: list[TaskSums] = [training.sums(scene.trajectory(index)) for index in range(scene.config.tasks)]
-    parts = [task.policies[0].step for task in sums]
+    gradients = [task.policies[0].step.gradient for task in sums]
     network = training._networks[0]
+    terms = Terms([one for one in gradients if one is not None], len(network.flat))
     seconds = seconds_each(lambda: training.apply(sums), effort)
-    limit = seconds_each(lambda: reduction.reduce(network, parts, 1.0), effort)
+    limit = seconds_each(lambda: add_up([terms], len(sums), ALONE, network.flat.device), effort)
     return {
         "lstm": lstm,
         "tasks": len(sums),

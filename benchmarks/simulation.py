@@ -40,7 +40,8 @@ class Swarm:
         hanging: share of deaths that nobody notices until `silence` has passed.
         silence: after which a silent connection counts as dead.
         latency: of a message.
-        workers: gradient threads of the learner.
+        learners: its processes, R; task j and actor a belong to process j mod R, a mod R.
+        workers: gradient threads of each.
         gradient: time of one task's gradient in a thread.
         step: time of an update's step.
         shock: share of the actors that die at once half-way through.
@@ -60,6 +61,7 @@ class Swarm:
     hanging: float = 0.1
     silence: float = 10.0
     latency: float = 0.001
+    learners: int = 1
     workers: int = 2
     gradient: float = 0.001
     step: float = 0.01
@@ -116,22 +118,23 @@ class Simulation:
 
     def __init__(self, swarm: Swarm) -> None:
         self.swarm = swarm
-        self.ledger = Ledger(timeout=60.0)
+        self.ledgers = [Ledger(timeout=60.0) for _ in range(swarm.learners)]
         self.now = 0.0
         self._random = np.random.default_rng(swarm.seed)
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         speeds = np.exp(self._random.normal(0.0, swarm.unlike, swarm.actors))
         self._actors = {f"actor-{number}": _Actor(float(speed)) for number, speed in enumerate(speeds)}
-        self._idle: dict[str, None] = {}
+        self._home = {name: number % swarm.learners for number, name in enumerate(self._actors)}
+        self._idle: list[dict[str, None]] = [{} for _ in self.ledgers]
         self._update = 0
         self._opened = 0
         self._kept: dict[int, int] = {}
         self._summed: dict[int, int] = {}
         self._stepping = False
-        self._work: deque[Task] = deque()
+        self._work: list[deque[Task]] = [deque() for _ in self.ledgers]
         self._early: list[Task] = []
-        self._free = swarm.workers
+        self._free = [swarm.workers] * swarm.learners
         self._worked = self._played = self._lost = self._lived = 0.0
         self._ends: list[float] = []
         self._shock_at: float | None = None
@@ -155,7 +158,7 @@ class Simulation:
         return Story(
             seconds=seconds,
             updates=len(self._ends) - 1,
-            utilisation=(self._worked - worked) / (swarm.workers * seconds),
+            utilisation=(self._worked - worked) / (swarm.learners * swarm.workers * seconds),
             busy=(self._played - played) / max(self._alive_seconds() - lived, 1e-9),
             wasted=(self._lost - lost) / max(self._played - played, 1e-9),
             recovery=self._recovery(),
@@ -185,16 +188,17 @@ class Simulation:
         heapq.heappush(self._events, (self.now + delay, self._count, event))
 
     def _tick(self) -> None:
-        alarm = self.ledger.next_alarm()
-        if self._idle and alarm is not None and alarm <= self.now:
-            self._dispatch()
+        for home, ledger in enumerate(self.ledgers):
+            alarm = ledger.next_alarm()
+            if self._idle[home] and alarm is not None and alarm <= self.now:
+                self._dispatch(home)
         self._at(TICK_SECONDS, self._tick)
 
     # -- actors
 
     def _join(self, name: str) -> None:
         actor = self._actors[name]
-        self.ledger.join(name)
+        self.ledgers[self._home[name]].join(name)
         actor.alive, actor.hanging, actor.joined = True, False, self.now
         actor.generation += 1
         actor.wanted, actor.playing, actor.next = 0, None, None
@@ -223,17 +227,18 @@ class Simulation:
             self._lost += self.now - actor.since
         actor.alive = False
         self._lived += self.now - actor.joined
-        self._idle.pop(name, None)
-        self.ledger.leave(name)
+        home = self._home[name]
+        self._idle[home].pop(name, None)
+        self.ledgers[home].leave(name)
         self._at(float(self._random.exponential(self.swarm.absence)), lambda: self._join(name))
-        self._dispatch()
+        self._dispatch(home)
 
     def _ask(self, name: str) -> None:
         self._actors[name].wanted += 1
         self._later(name, self.swarm.latency, lambda: self._asked(name))
 
     def _asked(self, name: str) -> None:
-        self._idle[name] = None
+        self._idle[self._home[name]][name] = None
         self._dispatch_to(name)
 
     def _given(self, name: str, task: Task) -> None:
@@ -264,15 +269,19 @@ class Simulation:
 
     def _open(self) -> None:
         tasks = [Task(self._opened, Purpose.TRAINING, index) for index in range(self.swarm.tasks)]
-        self.ledger.open(tasks)
+        for home, ledger in enumerate(self.ledgers):
+            ledger.open(tasks[home :: self.swarm.learners])
         self._opened += 1
 
     def _close(self, update: int) -> None:
-        self.ledger.close([Task(update, Purpose.TRAINING, index) for index in range(self.swarm.tasks)])
+        tasks = [Task(update, Purpose.TRAINING, index) for index in range(self.swarm.tasks)]
+        for home, ledger in enumerate(self.ledgers):
+            ledger.close(tasks[home :: self.swarm.learners])
         del self._kept[update]
 
-    def _dispatch(self) -> None:
-        while self._idle and self._dispatch_to(next(iter(self._idle))):
+    def _dispatch(self, home: int) -> None:
+        idle = self._idle[home]
+        while idle and self._dispatch_to(next(iter(idle))):
             pass
 
     def _dispatch_to(self, name: str) -> bool:
@@ -280,17 +289,17 @@ class Simulation:
         actor = self._actors[name]
         while actor.wanted:
             self._operations += 1
-            task = self.ledger.lease(name, self.now)
+            task = self.ledgers[self._home[name]].lease(name, self.now)
             if task is None:
                 return False
             actor.wanted -= 1
             self._later(name, self.swarm.latency, lambda task=task: self._given(name, task))  # type: ignore[misc]
-        del self._idle[name]
+        del self._idle[self._home[name]][name]
         return True
 
     def _answer(self, name: str, task: Task, taken: float) -> None:
         self._operations += 1
-        if self.ledger.complete(name, task, self.now) is not Verdict.KEPT:
+        if self.ledgers[self._home[name]].complete(name, task, self.now) is not Verdict.KEPT:
             self._repeated += 1
             self._lost += taken
             return
@@ -298,23 +307,28 @@ class Simulation:
         if self.swarm.arrival_order and self._kept[task.update] == self.swarm.tasks:
             self._close(task.update)
         if self.swarm.arrival_order or task.update == self._update:
-            self._work.append(task)
-            self._differentiate()
+            self._differentiate(task)
         else:
             self._early.append(task)
 
-    def _differentiate(self) -> None:
-        while self._free and self._work:
-            task = self._work.popleft()
-            self._free -= 1
+    def _differentiate(self, task: Task) -> None:
+        home = task.index % self.swarm.learners
+        self._work[home].append(task)
+        self._employ(home)
+
+    def _employ(self, home: int) -> None:
+        while self._free[home] and self._work[home]:
+            task = self._work[home].popleft()
+            self._free[home] -= 1
             self._at(self.swarm.gradient, lambda task=task: self._differentiated(task))  # type: ignore[misc]
 
     def _differentiated(self, task: Task) -> None:
-        self._free += 1
+        home = task.index % self.swarm.learners
+        self._free[home] += 1
         self._worked += self.swarm.gradient
         batch = 0 if self.swarm.arrival_order else task.update
         self._summed[batch] = self._summed.get(batch, 0) + 1
-        self._differentiate()
+        self._employ(home)
         self._step_if_whole()
 
     def _step_if_whole(self) -> None:
@@ -335,13 +349,16 @@ class Simulation:
         self._open()
         early, self._early = self._early, []
         for task in early:
-            (self._work if task.update == self._update else self._early).append(task)
+            if task.update == self._update:
+                self._differentiate(task)
+            else:
+                self._early.append(task)
         if self.swarm.shock and self._shock_at is None and len(self._ends) >= self.swarm.updates // 2:
             self._shock_at = self.now
             for name, actor in list(self._actors.items()):
                 if actor.alive and self._random.random() < self.swarm.shock:
                     self._deaths += 1
                     self._leave(name)
-        self._differentiate()
-        self._dispatch()
+        for home in range(self.swarm.learners):
+            self._dispatch(home)
         self._step_if_whole()

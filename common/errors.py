@@ -53,6 +53,12 @@ class GradientFault(TrainingFault):
     """A gradient is not finite; the step was not taken."""
 
 
+class GroupFault(ChorusError):
+    """Another process of the learner is gone, or does not answer; started again, all go on from the last checkpoint."""
+
+    code = 12
+
+
 class MalformedData(ChorusError):
     """Data from the wire or from a file is not what it claims to be."""
 

@@ -2,7 +2,7 @@
 
 It connects the ledger (the assignment of tasks) with the training state on one asyncio loop. The loop never
 computes: checking a trajectory, gradients, optimiser steps and files are work for threads. Which thread, which actor
-and which order change nothing, since a batch is what its tasks are named, and sums are taken in the order of names.
+and which order change nothing, since a batch is what its tasks are named, and sums are exact.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ from chorus.common.monitoring.timeline import span, spanned
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory, digest, validate
+from chorus.learner.group.group import ALONE, Group
+from chorus.learner.group.rounds import State, fault_of
+from chorus.learner.joint import Joint
 from chorus.learner.storage import record
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, save_checkpoint
+from chorus.learner.storage.elsewhere import Elsewhere
 from chorus.learner.storage.run_folder import RunFolder
 from chorus.learner.tasks.audit import Audits, Decision, Run, audit_of
 from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
@@ -42,6 +46,8 @@ from chorus.learner.update.training import TaskSums, Training
 log = logging.getLogger("chorus.learner")
 
 TICK_SECONDS = 0.1
+ROUND_SECONDS = 0.25
+"""A process of a group that waits for its tasks tells the others so this often."""
 REASONS_KEPT = 8
 
 
@@ -64,12 +70,13 @@ class Coordinator:
         config: Config,
         environment: EnvironmentSpec,
         training: Training,
-        folder: RunFolder,
+        folder: RunFolder | Elsewhere,
         counters: Counters,
         metrics: LearnerMetrics,
         on_update: Callable[[Progress], None] = lambda progress: None,
+        group: Group = ALONE,
     ) -> None:
-        """Continue from `counters`, at whose update `training` must stand."""
+        """Continue from `counters`, at whose update `training` must stand, as one of the processes of a group."""
         self.config = config
         self.environment = environment
         self.training = training
@@ -82,12 +89,14 @@ class Coordinator:
         self.last_progress = time.monotonic()
         self.state = "waiting for actors"
         self.last: Progress | None = None
+        self.group = group
         self._folder = folder
         self._counters = counters
         self._saved = -1
         self._on_update = on_update
         self._symptoms = Symptoms(config)
         self._dispatcher = Dispatcher(self.ledger, training.version_for, training.past_for, metrics)
+        self.joint = Joint(group, self.ledger, self._dispatcher, self.audits, metrics)
         self._sums: dict[Task, TaskSums] = {}
         self._evaluated: dict[Task, EpisodeTotals] = {}
         self._players: dict[Task, tuple[str, str]] = {}
@@ -301,9 +310,9 @@ class Coordinator:
             finished = self.training.update == self.config.updates
             self.state = "finished" if finished else "stopping"
             await self._checkpoint()
-            if finished:
+            if finished and isinstance(self._folder, RunFolder):
                 self._folder.write_final(self.training.current)
-            self._balance()
+            await self._balance()
             return finished
         except TrainingFault as fault:
             if isinstance(fault, GradientFault):
@@ -319,8 +328,8 @@ class Coordinator:
             self._gradients.shutdown()
             self._intake.shutdown()
 
-    def _balance(self) -> None:
-        """See that every lease is accounted for: nothing lost, nothing counted twice.
+    async def _balance(self) -> None:
+        """See that every lease is accounted for: nothing lost, nothing counted twice, in any process.
 
         Raises:
             TrainingFault: the sums do not agree.
@@ -331,8 +340,18 @@ class Coordinator:
         held = sum(len(record.leases) for record in self.ledger.actors.values())
         if not counts.balanced or counts.outstanding != held:
             raise TrainingFault(f"the accounts of tasks do not agree: {counts}, {held} held; this is a bug in Chorus")
+        if self.group.size > 1:
+            told = self.joint.standing(State.STOPPING, self.refused, [])
+            whole = await self._in_thread(self._step, self.joint.accounts, told)
+            ended = sum(whole[name] for name in ("completed", "repeated", "failed", "requeued", "outstanding"))
+            told_of = {"processes": self.group.size, "balanced": whole["issued"] == ended}
+            log.info("accounts of all processes", extra={**whole, **told_of})
 
     def _tasks(self, update: int) -> list[Task]:
+        """Those of an update that this process owns."""
+        return [task for task in self._all_tasks(update) if task.index % self.group.size == self.group.rank]
+
+    def _all_tasks(self, update: int) -> list[Task]:
         every, episodes = self.config.evaluate.every, self.config.evaluate.episodes
         tasks = [Task(update, Purpose.TRAINING, index) for index in range(self.config.tasks)]
         if every and update % every == 0:
@@ -341,23 +360,55 @@ class Coordinator:
 
     async def _batch(self) -> bool:
         """Wait until the present update's batch is whole; False if the run is to stop first."""
-        update = self.training.update
         began = time.monotonic()
         while True:
-            if self._fault is not None:
+            state = self._state()
+            if self.group.size > 1:
+                state = await self._round(state)
+            if self._fault is not None and state is State.FAULT:
                 raise self._fault
-            if self._stop.is_set():
+            if state is State.STOPPING:
                 return False
-            if (
-                self.ledger.batch_ready(update)
-                and sum(task.update == update for task in self._sums) == self.config.tasks
-            ):
+            if state is State.READY:
                 self._waited = time.monotonic() - began
                 self.metrics.update_seconds.labels("batch").observe(self._waited)
                 return True
+            await self._change()
+
+    def _state(self) -> State:
+        """How this process stands with the present update."""
+        if self._fault is not None:
+            return State.FAULT
+        if self._stop.is_set():
+            return State.STOPPING
+        update = self.training.update
+        mine = len([task for task in self._tasks(update) if task.purpose is Purpose.TRAINING])
+        played = self.ledger.batch_ready(update) or not self._tasks(update)
+        whole = played and sum(task.update == update for task in self._sums) == mine
+        return State.READY if whole else State.WAITING
+
+    async def _change(self) -> None:
+        """Wait until this process stands otherwise than waiting; in a group, no longer than until the next round."""
+        until = time.monotonic() + ROUND_SECONDS if self.group.size > 1 else None
+        while self._state() is State.WAITING:
             self._changed.clear()
-            with span("waiting for the batch", track="batch"):
-                await self._changed.wait()
+            with span("waiting for the batch", track="batch"), suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), None if until is None else until - time.monotonic())
+            if until is not None and time.monotonic() >= until:
+                return
+
+    async def _round(self, state: State) -> State:
+        """Tell the other processes of the learner how this one stands; what all do now."""
+        told = self.joint.standing(state, self.refused, list(self.irreproducible), str(self._fault or ""))
+        decided: State = await self._in_thread(self._step, self.joint.round, told)
+        for standing in self.joint.standings:
+            for remark in standing.remarks:
+                self.mark_irreproducible(remark)
+        if decided is State.FAULT and self._fault is None:
+            self._fault = TrainingFault(fault_of(self.joint.standings))
+        if decided is State.WAITING:
+            self.joint.send_on()
+        return decided
 
     async def _update(self) -> None:
         """Apply the batch, make the next version known, open the next batch, write the record."""
@@ -370,6 +421,12 @@ class Coordinator:
             report = await self._in_thread(self._step, spanned("step", self.training.apply), sums, self._side_by_side)
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
+        if self.group.size > 1:
+            mine = {task: self._players[task] for task in tasks}
+            evaluated = {task: totals for task, totals in self._evaluated.items() if task.update == update}
+            players, totals = await self._in_thread(self._step, self.joint.share, mine, evaluated)
+            self._players |= players
+            self._evaluated |= totals
         self.ledger.close([*tasks, *self.audits.close(update)])
         self.failures.close(update)
         opening = update + 1 + self.config.lag
@@ -386,7 +443,7 @@ class Coordinator:
         stepped = time.monotonic() - began
         self.metrics.update_seconds.labels("step").observe(stepped)
         with span("record"):
-            self._record(report, tasks, (self._waited, stepped))
+            self._record(report, self._all_tasks(update), (self._waited, stepped))
         if self.training.update % self.config.checkpoint.every == 0:
             await self._checkpoint()
 
@@ -404,15 +461,18 @@ class Coordinator:
         evaluations = [self._evaluated.pop(task) for task in tasks if task.purpose is Purpose.EVALUATION]
         evaluation = mean_returns(add_totals(evaluations), self.config, report.update)[2] if evaluations else None
         row = record.row(report, self._counters, rate, evaluation, spent)
-        self._folder.add(row, record.batch(report.update, {task: self._players.pop(task) for task in tasks}))
+        played = {task: self._players.pop(task) for task in tasks}
+        if isinstance(self._folder, RunFolder):
+            self._folder.add(row, record.batch(report.update, played))
         self._progressed()
         record.export(report, evaluation, self.metrics)
+        self.joint.count()
         warnings = self._symptoms.look(report, self.training.current)
         self.last = Progress(report, row, len(self._dispatcher), warnings)
         self._on_update(self.last)
 
     async def _checkpoint(self) -> None:
-        if self._saved == self.training.update:
+        if self._saved == self.training.update or isinstance(self._folder, Elsewhere):
             return
         metrics_bytes, batches_bytes = self._folder.record_lengths()
         counters = msgspec.structs.replace(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from typing import IO
 
@@ -27,16 +28,29 @@ from chorus.common.policy.size import refuse_too_large
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
 from chorus.common.process import logs
 from chorus.common.process.allocator import keep_freed_memory
-from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.process.fingerprint import Fingerprint, chorus_version, fingerprint, first_difference
 from chorus.common.process.memory import memory
+from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config, resolve
 from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.coordinator import Coordinator, Progress
 from chorus.learner.gradient.own_module import name_module
+from chorus.learner.group.beginning import Beginning, hear, see_same_settings, tell
+from chorus.learner.group.group import ALONE, Group
+from chorus.learner.group.processes import local_rank
 from chorus.learner.service.overview import Overview
 from chorus.learner.service.server import Server, payload_limit
-from chorus.learner.storage.checkpoint import Checkpoint, Counters, checkpoint_files, load_newest, save_checkpoint
+from chorus.learner.storage.checkpoint import (
+    Checkpoint,
+    Counters,
+    checkpoint_files,
+    decode,
+    encode,
+    load_newest,
+    save_checkpoint,
+)
+from chorus.learner.storage.elsewhere import Elsewhere
 from chorus.learner.storage.run_folder import RunFolder
 from chorus.learner.update.training import Training, first_version
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
@@ -58,6 +72,8 @@ class Serving:
     port: int
     address: str
     """HOST:PORT at which processes of this machine find it."""
+    addresses: Sequence[str]
+    """Those of all processes of this learner, by rank, as each finds itself."""
     page: str
     """Where a browser of this machine finds the run's page; empty if there is none."""
     resumed_at: int
@@ -102,6 +118,17 @@ class Listening:
     credentials: Credentials = NOTHING
     page: bool = False
     last_words: bool = True
+
+    def beside(self, place: int, page: bool) -> Listening:
+        """As another process of this machine: every port that is named is by so many greater."""
+
+        def port(number: int | None) -> int | None:
+            return number + place if number else number
+
+        host, _, number = self.address.rpartition(":")
+        address = f"{host}:{port(int(number))}" if number.isdigit() else self.address
+        metrics_port, health_port = port(self.metrics_port), port(self.health_port)
+        return replace(self, address=address, page=page, metrics_port=metrics_port, health_port=health_port)
 
 
 def own_host(address: str) -> str:
@@ -174,6 +201,35 @@ def describe(config: Config, prints: IO[str] | None = None) -> EnvironmentSpec:
         environment.close()
 
 
+def _begin(
+    config: Config, spec: EnvironmentSpec, folder: RunFolder, init_from: Path | None, resuming: bool
+) -> tuple[Config, str, Fingerprint, Checkpoint]:
+    """Begin the run in the folder, or find where it stands: its settings, id, fingerprint, and newest state."""
+    config, initial = begin_from(config, init_from, fresh=not checkpoint_files(folder.checkpoints))
+    config = resolve(config, spec, folder.begun_with())
+    config = name_module(config, divide(spec, config.sharing, config.network))
+    policies = divide(spec, config.sharing, config.network)
+    refuse_too_large(config, policies, payload_limit(spec, config.episodes), memory())
+    print_of = _own_print(config, spec)
+    run = folder.begin(config, print_of, resuming)
+    folder.write_environment(spec)
+    logs.bind(run=run)
+    checkpoint = load_newest(folder.checkpoints)
+    if checkpoint is None:
+        folder.refuse_if_trained()
+        first = first_version(config, policies, initial)
+        training = Training(config, spec, policies, {0: first})
+        checkpoint = Checkpoint(Counters(), training.versions, training.optimiser_state)
+        save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint)
+    folder.note_changes(checkpoint.counters.update)
+    folder.open_record(checkpoint.counters.metrics_bytes, checkpoint.counters.batches_bytes)
+    return config, run, print_of, checkpoint
+
+
+def _own_print(config: Config, spec: EnvironmentSpec) -> Fingerprint:
+    return fingerprint(spec.package, config.network.module)
+
+
 async def serve(
     config: Config,
     out: Path,
@@ -183,6 +239,7 @@ async def serve(
     on_update: Callable[[Progress], None] = lambda progress: None,
     resuming: bool = False,
     prints: IO[str] | None = None,
+    group: Group = ALONE,
 ) -> bool:
     """Run a learner until the run is complete or stopped; return whether it is complete.
 
@@ -195,6 +252,7 @@ async def serve(
         on_update: called after each update.
         resuming: the folder must hold a run, and settings that differ from its own are to hold from now on.
         prints: where what the environment prints goes while it is asked what it is; None for this process's outputs.
+        group: the processes that are this learner; only process 0 looks at the folder and at `init_from`.
 
     Raises:
         ChorusError: the configuration, the environment, the folder or the training is at fault.
@@ -203,39 +261,47 @@ async def serve(
     torch.set_num_threads(1)
     keep_freed_memory()
     spec = describe(config, prints)
-    config, initial = begin_from(config, init_from, fresh=not checkpoint_files(out / "checkpoints"))
-    folder = RunFolder(out)
+    if group.size > 1:
+        logs.bind(rank=str(group.rank))
+        see_same_settings(group, config)
+        listening = listening.beside(local_rank(), page=group.rank == 0)
+    folder = RunFolder(out) if group.rank == 0 else Elsewhere(out)
     try:
-        config = resolve(config, spec, folder.begun_with())
-        config = name_module(config, divide(spec, config.sharing, config.network))
+        if isinstance(folder, RunFolder):
+            config, run, print_of, checkpoint = _begin(config, spec, folder, init_from, resuming)
+            if group.size > 1:
+                settings = configuration.encode(config)
+                tell(group, Beginning(run=run, config=settings, fingerprint=print_of, checkpoint=encode(checkpoint)))
+        else:
+            begun = hear(group)
+            config, run, print_of = configuration.decode(begun.config), begun.run, begun.fingerprint
+            checkpoint = decode(begun.checkpoint)
         policies = divide(spec, config.sharing, config.network)
-        refuse_too_large(config, policies, payload_limit(spec, config.episodes), memory())
-        print_of = fingerprint(spec.package, config.network.module)
-        run = folder.begin(config, print_of, resuming)
-        folder.write_environment(spec)
+        difference = first_difference(print_of, _own_print(config, spec)) if group.rank else ""
+        if difference:
+            raise ConfigError(
+                f"process {group.rank} of the learner has other arithmetic than process 0: {difference}; run all on"
+                " like machines with the same packages"
+            )
         logs.bind(run=run)
-        checkpoint = load_newest(folder.checkpoints)
-        if checkpoint is None:
-            folder.refuse_if_trained()
-            first = first_version(config, policies, initial)
-            training = Training(config, spec, policies, {0: first})
-            checkpoint = Checkpoint(Counters(), training.versions, training.optimiser_state)
-            save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint)
         counters = checkpoint.counters
-        folder.note_changes(counters.update)
-        training = Training(config, spec, policies, checkpoint.versions, counters.update, checkpoint.optimiser)
-        folder.open_record(counters.metrics_bytes, counters.batches_bytes)
-        registry = metrics.registry()
+        training = Training(config, spec, policies, checkpoint.versions, counters.update, checkpoint.optimiser, group)
+        registry = metrics.registry(group.rank if group.size > 1 else None)
         exported = metrics.LearnerMetrics(registry)
         exported.build.info({"version": chorus_version(), "run": run})
         exported.policy_lag_setting.set(config.lag)
         listening.credentials.export_expiry(exported.expiry)
         exported.policy_version.set(counters.update)
         exported.progress_time.set_to_current_time()
-        exported.checkpoint_time.set(max(file.stat().st_mtime for file in folder.checkpoints.iterdir()))
-        coordinator = Coordinator(config, spec, training, folder, counters, exported, on_update)
+        exported.checkpoint_time.set(nan)  # who writes none has none that could be old
+        if isinstance(folder, RunFolder):
+            exported.checkpoint_time.set(max(file.stat().st_mtime for file in folder.checkpoints.iterdir()))
+        coordinator = Coordinator(config, spec, training, folder, counters, exported, on_update, group)
         server = Server(coordinator, run, print_of, listening.credentials)
         port = await server.start(listening.address)
+        address = f"{own_host(listening.address)}:{port}"
+        coordinator.joint.address = address
+        addresses = [told.decode() for told in group.gather(address.encode())]
         web, health, watch = None, None, asyncio.create_task(server.watch())
         try:
             if listening.metrics_port is not None:
@@ -252,7 +318,8 @@ async def serve(
                     spec,
                     policies,
                     port,
-                    f"{own_host(listening.address)}:{port}",
+                    address,
+                    addresses,
                     web.address if web is not None and listening.page else "",
                     counters.update,
                     coordinator.stop,

@@ -30,6 +30,7 @@ from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient import reduction
 from chorus.learner.gradient import reinforce as gradient
+from chorus.learner.gradient.loss import StepSums
 from chorus.learner.gradient.network import Network, initialise
 from chorus.learner.gradient.running_statistics import Statistics
 
@@ -354,6 +355,16 @@ def batch_gradients(
     found = []
     for number, network in enumerate(networks):
         sums = [task[number].step for task in tasks]
-        z = reduction.divisor(network.spec, sums, environment, config)
-        found.append(reduction.reduce(network, sums, z).numpy())
+        steps, lives = sum(part.steps for part in sums), sum(part.lives for part in sums)
+        z = reduction.divisor(network.spec, steps, lives, len(sums), environment, config)
+        found.append(added(network, sums) / z)
     return found
+
+
+def added(network: Network, sums: Sequence[StepSums]) -> NDArray[np.float64]:
+    """The gradient of some tasks' summed loss, flat."""
+    total = np.zeros(len(network.flat))
+    for part in sums:
+        if part.gradient is not None:
+            total += part.gradient.numpy()
+    return total

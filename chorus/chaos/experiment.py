@@ -1,7 +1,8 @@
 """`chorus chaos`: train twice, once in peace and once under a seeded schedule of faults, and see that nothing differs.
 
 The run in peace is made by `chorus train`. The other one has a learner and actors of its own, each actor behind a
-proxy; whatever dies is started again, as a supervisor would. Fault number k strikes when the record has k/(faults + 1)
+proxy; whatever dies is started again, as a supervisor would; a learner of several processes (`--learners`) by torchrun.
+Fault number k strikes when the record has k/(faults + 1)
 of the updates, so all of them strike, however fast the machine is. It ends with a verdict, in `verdict.json` too.
 """
 
@@ -24,9 +25,9 @@ from typing import IO, Any
 
 import psutil
 
+from chorus.chaos.keeper import Keeper
 from chorus.chaos.proxy import Proxy
 from chorus.common.errors import ChorusError
-from chorus.common.process import program
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
 from chorus.common.settings.plain import text
@@ -50,9 +51,6 @@ KINDS = {
 """The kinds of faults, and how often each comes up."""
 
 POLL_SECONDS = 0.02
-RESTART_SECONDS = 0.2
-FUTILE_STARTS = 20
-STOP_SECONDS = 10.0
 FULL_AT_BYTES = 4096
 MEMORY_GROWTH = 1.25
 
@@ -108,7 +106,7 @@ def run(options: argparse.Namespace, config: Config) -> int:
     (options.out / "config.yaml").write_text(text(configuration.to_dict(config)))
     kinds = {kind: KINDS[kind] for kind in options.only or KINDS}
     plan = schedule(options.chaos_seed, options.faults, options.actors, kinds)
-    verdict = asyncio.run(_Chaos(options.out, config, options.actors, plan).run())
+    verdict = asyncio.run(_Chaos(options.out, config, options.actors, options.learners, plan).run())
     told = json.dumps(asdict(verdict), indent=2)
     (options.out / "verdict.json").write_text(told + "\n")
     print(told)
@@ -116,94 +114,34 @@ def run(options: argparse.Namespace, config: Config) -> int:
     return 0 if verdict.good else 1
 
 
-class _Keeper:
-    """One process, started again whenever it ends badly, until it ends well or `close` is called."""
-
-    def __init__(self, arguments: list[str], log: IO[bytes]) -> None:
-        self.starts = 0
-        self.peak = 0
-        self._arguments = program.command(*arguments)
-        self._log = log
-        self._process: asyncio.subprocess.Process | None = None
-        self._task = asyncio.create_task(self._keep())
-
-    @property
-    def pid(self) -> int | None:
-        """Of the running process, if there is one."""
-        process = self._process
-        return process.pid if process is not None and process.returncode is None else None
-
-    def send(self, number: signal.Signals) -> None:
-        """Send the process a signal, if there is one."""
-        if self.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, number)
-
-    def measure(self) -> None:
-        """Note how much memory it takes."""
-        if self.pid is not None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self.peak = max(self.peak, psutil.Process(self.pid).memory_info().rss)
-
-    async def ended(self) -> None:
-        """Wait until it ended well.
-
-        Raises:
-            ChorusError: it ends badly again and again.
-        """
-        await self._task
-
-    async def close(self) -> None:
-        """End the process and keep it no more."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _keep(self) -> None:
-        futile = 0
-        while futile < FUTILE_STARTS:
-            self.starts += 1
-            began = time.monotonic()
-            self._process = await asyncio.create_subprocess_exec(
-                *self._arguments, stdin=asyncio.subprocess.DEVNULL, stdout=self._log, stderr=self._log
-            )
+def _free_ports(count: int) -> int:
+    """The first of so many free ports that follow one another."""
+    while True:
+        with contextlib.ExitStack() as held:
+            first = held.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
             try:
-                if await self._process.wait() == 0 and not self._wanted_again():
-                    return
-            finally:
-                await _end(self._process)
-            futile = futile + 1 if time.monotonic() - began < STOP_SECONDS and self._process.returncode == 1 else 0
-            await asyncio.sleep(RESTART_SECONDS)
-        raise ChorusError(f"{self._arguments[3]} ended {futile} times in a row; its log says why")
-
-    def _wanted_again(self) -> bool:
-        """Whether to start it again even though it ended well: an actor that was sent away may come back."""
-        return "actor" in self._arguments[3:4]
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.send_signal(signal.SIGCONT)
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+                for place in range(1, count):
+                    held.enter_context(socket.socket()).bind(("127.0.0.1", port + place))
+            except (OSError, OverflowError):
+                continue
+            return port
 
 
 class _Chaos:
     """The two runs and their comparison."""
 
-    def __init__(self, out: Path, config: Config, actors: int, plan: list[Fault]) -> None:
+    def __init__(self, out: Path, config: Config, actors: int, learners: int, plan: list[Fault]) -> None:
         self._out = out
         self._config = config
         self._count = actors
+        self._learners = learners
         self._plan = plan
         self._verdict = Verdict()
-        self._proxies: list[Proxy] = []
-        self._actors: list[_Keeper] = []
-        self._learner: _Keeper | None = None
+        self._proxies: list[list[Proxy]] = []
+        self._actors: list[Keeper] = []
+        self._learner: Keeper | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def run(self) -> Verdict:
@@ -220,7 +158,7 @@ class _Chaos:
 
     async def _in_peace(self, log: IO[bytes]) -> None:
         arguments = ["train", "--config", str(self._out / "config.yaml"), "--out", str(self._out / "peace")]
-        keeper = _Keeper([*arguments, "--actors", str(self._count), "--no-pictures"], log)
+        keeper = Keeper([*arguments, "--actors", str(self._count), "--no-pictures"], log)
         learner = actor = 0
         try:
             ending = asyncio.ensure_future(keeper.ended())
@@ -238,18 +176,16 @@ class _Chaos:
         self._verdict.peak_megabytes |= {"learner in peace": learner / 2**20, "actors in peace": actor / 2**20}
 
     async def _under_faults(self, log: IO[bytes]) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = _free_ports(self._learners)
         config, out = str(self._out / "config.yaml"), str(self._out / "faults")
         try:
             listen = ["--listen", f"127.0.0.1:{port}"]
-            self._learner = _Keeper(["learner", "--config", config, "--out", out, *listen], log)
+            self._learner = Keeper(["learner", "--config", config, "--out", out, *listen], log, self._learners)
             for number in range(self._count):
-                self._proxies.append(Proxy(port))
-                address = f"127.0.0.1:{await self._proxies[-1].start()}"
+                self._proxies.append([Proxy(port + place) for place in range(self._learners)])
+                address = ",".join([f"127.0.0.1:{await proxy.start()}" for proxy in self._proxies[-1]])
                 own = ["--allow-env", self._config.environment.spec.partition("?")[0]]
-                self._actors.append(_Keeper(["actor", "--learner", address, "--name", f"actor-{number}", *own], log))
+                self._actors.append(Keeper(["actor", "--learner", address, "--name", f"actor-{number}", *own], log))
             await self._strike_all(self._learner)
         finally:
             for fault in self._under_way:
@@ -257,7 +193,7 @@ class _Chaos:
             await asyncio.gather(*self._under_way, return_exceptions=True)
             for keeper in [*self._actors, *([self._learner] if self._learner is not None else [])]:
                 await keeper.close()
-            for proxy in self._proxies:
+            for proxy in [proxy for proxies in self._proxies for proxy in proxies]:
                 await proxy.close()
         peaks = {"learner": self._learner.peak, "actors": max(actor.peak for actor in self._actors)}
         self._verdict.peak_megabytes |= {f"{who} under faults": peak / 2**20 for who, peak in peaks.items()}
@@ -266,7 +202,7 @@ class _Chaos:
             "actors": sum(actor.starts for actor in self._actors),
         }
 
-    async def _strike_all(self, learner: _Keeper) -> None:
+    async def _strike_all(self, learner: Keeper) -> None:
         """Let every fault strike at its place in the run, until the run is complete."""
         ending = asyncio.ensure_future(learner.ended())
         struck: Counter[str] = Counter()
@@ -293,26 +229,29 @@ class _Chaos:
         record = self._out / "faults" / "batches.jsonl"
         return record.read_bytes().count(b"\n") if record.exists() else 0
 
-    async def _strike(self, fault: Fault, learner: _Keeper) -> None:
-        actor, proxy = self._actors[fault.actor], self._proxies[fault.actor]
+    async def _strike(self, fault: Fault, learner: Keeper) -> None:
+        actor = self._actors[fault.actor]
+        victim = round(100 * fault.seconds)
+        proxy = self._proxies[fault.actor][victim % self._learners]
         if fault.kind == "kill-actor":
             actor.send(signal.SIGKILL)
         elif fault.kind == "end-actor":
             actor.send(signal.SIGTERM)
         elif fault.kind == "kill-learner":
             await asyncio.sleep(fault.seconds / 4)
-            learner.send(signal.SIGKILL)
+            learner.send(signal.SIGKILL, victim)
         elif fault.kind == "cut":
             proxy.cut()
         elif fault.kind == "corrupt":
             proxy.corruptions += 1
         elif fault.kind in ("stop-actor", "stop-learner"):
-            victim = actor if fault.kind == "stop-actor" else learner
-            victim.send(signal.SIGSTOP)
+            pid = (actor if fault.kind == "stop-actor" else learner).send(signal.SIGSTOP, victim)
             try:
                 await asyncio.sleep(fault.seconds)
             finally:
-                victim.send(signal.SIGCONT)
+                if pid is not None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGCONT)
         elif fault.kind == "half-open":
             proxy.freeze()
             try:
@@ -336,16 +275,17 @@ class _Chaos:
             await self._fill_disk(fault.seconds, learner)
 
     @staticmethod
-    async def _fill_disk(seconds: float, learner: _Keeper) -> None:
+    async def _fill_disk(seconds: float, learner: Keeper) -> None:
         """No file of the learner can grow beyond a few kilobytes: to it, the disk is full."""
-        pid = learner.pid
-        if pid is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (FULL_AT_BYTES, hard))
-            await asyncio.sleep(seconds)
-            if learner.pid == pid:
+        full = learner.pids()
+        hard = resource.RLIM_INFINITY
+        for pid in full:
+            with contextlib.suppress(ProcessLookupError):
+                _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (FULL_AT_BYTES, hard))
+        await asyncio.sleep(seconds)
+        for pid in set(full) & set(learner.pids()):
+            with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
     # -- the comparison
@@ -379,8 +319,9 @@ class _Chaos:
 
     def _accounts(self) -> dict[str, Any]:
         """Those of the last learner, as it closed them."""
+        told = b'"accounts of all processes"' if self._learners > 1 else b'"accounts"'
         for line in reversed((self._out / "log.jsonl").read_bytes().splitlines()):
-            if b'"accounts"' in line:
+            if told in line:
                 event = json.loads(line)
                 return {name: event[name] for name in event.keys() - {"time", "level", "logger", "event"}}
         return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from chorus.commands.arguments import address, positive
+from chorus.commands.arguments import addresses, positive
 from chorus.commands.options import add_credentials, add_monitoring, read_credentials
 from chorus.common.process import arithmetic
 
@@ -18,7 +18,14 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
-    parser.add_argument("--learner", type=address, required=True, metavar="HOST:PORT", help="where the learner listens")
+    parser.add_argument(
+        "--learner",
+        type=addresses,
+        required=True,
+        metavar="HOST:PORT",
+        help="where the learner listens; of one of several processes all of them, with commas between, or a name that"
+        " stands for all",
+    )
     parser.add_argument("--name", metavar="NAME", help="id of this actor (host, process and a random part)")
     parser.add_argument("--parent", type=positive, metavar="PID", help="end when this is no longer the parent process")
     parser.add_argument("--breadcrumb", type=int, metavar="FD", help="write the task being played into this open file")

@@ -59,6 +59,11 @@ def address(text: str) -> str:
         raise argparse.ArgumentTypeError(str(fault)) from fault
 
 
+def addresses(text: str) -> str:
+    """HOST:PORT of who is to be called, or several with commas between."""
+    return ",".join(address(part.strip()) for part in text.split(","))
+
+
 def listening_address(text: str) -> str:
     """HOST:PORT to listen at."""
     try:

@@ -17,6 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="empty folder for both runs")
     parser.add_argument("--actors", type=positive, default=3, metavar="N", help="actor processes (%(default)s)")
+    parser.add_argument(
+        "--learners", type=positive, default=1, metavar="R", help="processes of the learner (%(default)s)"
+    )
     parser.add_argument("--faults", type=positive, default=50, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--chaos-seed", type=whole, default=0, metavar="S", help="of the faults (%(default)s)")
     parser.add_argument("--only", action="append", default=[], metavar="KIND", help="this kind; may be repeated")

@@ -33,6 +33,7 @@ CODES = {
     NOT_INSTALLED: "a package is not installed",
     10: "data fails its checks (digest, format, shape)",
     OWN: "a bug in Chorus",
+    12: "another process of this learner is gone; started again, all continue",
     INTERRUPTED: "interrupted outside of training",
 }
 """What each exit code means; docs/faults.md and `chorus --help` show it."""

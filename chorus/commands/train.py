@@ -54,6 +54,13 @@ def add_actors(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         "--actors", type=positive, metavar="N", help="actor processes that play on this machine (one per core)"
     )
     group.add_argument(
+        "--learners",
+        type=positive,
+        default=1,
+        metavar="R",
+        help="processes that are the learner together, each for its share of the tasks (%(default)s)",
+    )
+    group.add_argument(
         "--listen",
         type=listening_address,
         default="127.0.0.1:0",

@@ -49,7 +49,12 @@ def describe(reply: pb.StatusReply) -> str:
         f" {tasks.refused} streams refused" + (f" ({refusals})" if refusals else ""),
         *([f"audited {tasks.audited} tasks, {tasks.unequal} unequal"] if tasks.audited else []),
         *(f"not reproducible: {remark}" for remark in reply.remarks),
-        f"{len(reply.actors)} actors",
+        *(
+            f"learner process {one.rank} at {one.address}: {one.actors} actors, {one.pending} tasks waiting,"
+            f" {one.tasks.issued} issued, {one.tasks.completed} completed"
+            for one in reply.learners
+        ),
+        f"{len(reply.actors)} actors" + (" of the process that answers" if reply.learners else ""),
     ]
     lines += [
         f"  {actor.actor}  {actor.completed} tasks completed, {actor.leases} being played,"

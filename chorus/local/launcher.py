@@ -81,7 +81,7 @@ class Launcher:
 
     def start(self) -> None:
         """Start them all."""
-        self._keepers = [asyncio.create_task(self._keep(f"actor-{number}")) for number in range(self._count)]
+        self._keepers = [asyncio.create_task(self._keep(number)) for number in range(self._count)]
         if self._serving.config.audit.share:
             self._keepers.append(asyncio.create_task(self._audit()))
 
@@ -97,13 +97,21 @@ class Launcher:
         said = {name: self._actor_log.last_words(name, progress=True) for name in names}
         return "; ".join(f"{name}: {words}" for name, words in said.items() if words)
 
-    async def _keep(self, name: str) -> None:
+    def _addresses(self, number: int) -> str:
+        """The learner's processes as an actor is given them: each begins at another one."""
+        places = self._serving.addresses
+        first = number % len(places)
+        return ",".join([*places[first:], *places[:first]])
+
+    async def _keep(self, number: int) -> None:
         """One actor, started again if it dies."""
-        ends = 0
+        name, ends = f"actor-{number}", 0
         while True:
             mark = self._actor_log.mark()
             with tempfile.TemporaryFile() as crumb:
-                process = await self._begin(name, "--breadcrumb", str(crumb.fileno()), inherited=(crumb.fileno(),))
+                process = await self._begin(
+                    name, self._addresses(number), "--breadcrumb", str(crumb.fileno()), inherited=(crumb.fileno(),)
+                )
                 try:
                     code = await process.wait()
                 finally:
@@ -145,7 +153,7 @@ class Launcher:
         for number in itertools.count():
             while not self._serving.stranded():
                 await asyncio.sleep(AUDIT_SECONDS)
-            process = await self._begin(f"auditor-{number}", "--only-audits")
+            process = await self._begin(f"auditor-{number}", self._serving.address, "--only-audits")
             try:
                 while self._serving.stranded() and process.returncode is None:  # it is on its way
                     await asyncio.sleep(AUDIT_SECONDS)
@@ -154,8 +162,9 @@ class Launcher:
             finally:
                 await _end(process)
 
-    async def _begin(self, name: str, *arguments: str, inherited: tuple[int, ...] = ()) -> asyncio.subprocess.Process:
-        address = self._serving.address
+    async def _begin(
+        self, name: str, address: str, *arguments: str, inherited: tuple[int, ...] = ()
+    ) -> asyncio.subprocess.Process:
         allowed = self._serving.config.environment.spec.partition("?")[0]
         return await asyncio.create_subprocess_exec(
             *program.command("actor", "--learner", address, "--name", name),

@@ -10,6 +10,7 @@ import sys
 
 from chorus.common.process import logs
 from chorus.common.settings.config import Config
+from chorus.learner.group.processes import find_group
 from chorus.learner.process import Listening, Serving, serve
 from chorus.local.launcher import Launcher
 from chorus.local.waiting import tell_why
@@ -20,6 +21,7 @@ log = logging.getLogger("chorus.learner")
 def learn(config: Config, options: argparse.Namespace) -> int:
     """Run until the last update or a signal; both are success."""
     logs.start()
+    group = find_group(config)
     listening = Listening(
         options.listen,
         options.metrics_port,
@@ -49,7 +51,7 @@ def learn(config: Config, options: argparse.Namespace) -> int:
             log.info("waiting", extra={"why": why})
 
         try:
-            await serve(config, options.out, listening, options.init_from, on_start, prints=sys.stdout)
+            await serve(config, options.out, listening, options.init_from, on_start, prints=sys.stdout, group=group)
         finally:
             for task in waiting:
                 task.cancel()
@@ -57,5 +59,8 @@ def learn(config: Config, options: argparse.Namespace) -> int:
             for launcher in launchers:
                 await launcher.stop()
 
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    finally:
+        group.close()
     return 0

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chorus.common.errors import ChorusError
+from chorus.common.errors import ChorusError, GroupFault
 from chorus.common.process import logs
 from chorus.common.settings.config import Config
 from chorus.evaluation import random_play
@@ -19,8 +19,10 @@ from chorus.evaluation.film import film
 from chorus.evaluation.random_play import RandomPlay
 from chorus.learner.coordinator import Progress
 from chorus.learner.process import Listening, Serving, serve
+from chorus.learner.storage.checkpoint import checkpoint_files
 from chorus.learner.storage.run_folder import read_config
 from chorus.local.actor_log import ActorLog
+from chorus.local.companions import Companions
 from chorus.local.cpu_usage import CpuMeter, CpuUsage
 from chorus.local.events import Events
 from chorus.local.greeting import actor_count, plan
@@ -35,6 +37,8 @@ from chorus.runs.weights import newest_policy
 log = logging.getLogger("chorus.train")
 
 PARENT_SECONDS = 1.0
+FUTILE_STARTS = 3
+"""So often in a row a learner of several processes is started again without getting on."""
 
 
 def train(config: Config, options: argparse.Namespace) -> int:
@@ -64,13 +68,29 @@ def _trained(config: Config, options: argparse.Namespace, events: Events | None)
     log_path, prints_path = out / "log.jsonl", out / "prints.log"
     with log_path.open("a", encoding="utf-8") as log_file, prints_path.open("a", encoding="utf-8") as prints:
         logs.start(to=log_file)
-        ending = asyncio.run(_train(config, out, listening, options, log_file, prints, events))
+        ending = _with_companions(config, out, listening, options, log_file, prints, events)
     if options.profile and not ending.before:
         profile.end(out, config.learner.workers)
     _conclude(out, ending, not options.no_pictures)
     if events is not None:
         events.tell("end", complete=ending.finished)
     return 0
+
+
+def _with_companions(config, out, listening, options, log_file, prints, events) -> _Ending:  # type: ignore[no-untyped-def]
+    """Train beside the learner's other processes; all of them are started again when one is lost."""
+    futile = 0
+    while True:
+        before = checkpoint_files(out / "checkpoints")
+        try:
+            with Companions(options.learners, config, out, listening, log_file, prints) as companions:
+                group = companions.group
+                return asyncio.run(_train(config, out, listening, options, log_file, prints, events, group))
+        except GroupFault as fault:
+            futile = futile + 1 if checkpoint_files(out / "checkpoints") == before else 0
+            if futile == FUTILE_STARTS:
+                raise
+            log.warning("a process of the learner is gone, starting all again", extra={"fault": str(fault)})
 
 
 @dataclass(frozen=True)
@@ -98,7 +118,7 @@ def _conclude(out: Path, ending: _Ending, pictures: bool) -> None:
         print("\n".join([*summarise(out, ending.updates, chance, ending.usage), *where(out)]))
 
 
-async def _train(config, out, listening, options, log_file, prints, events) -> _Ending:  # type: ignore[no-untyped-def]
+async def _train(config, out, listening, options, log_file, prints, events, group) -> _Ending:  # type: ignore[no-untyped-def]
     actors = actor_count(options)
     started: list[Serving] = []
     views: list[View | Events] = []
@@ -163,7 +183,9 @@ async def _train(config, out, listening, options, log_file, prints, events) -> _
         views[0].update(progress)
 
     try:
-        finished = await serve(config, out, listening, options.init_from, on_start, on_update, options.resuming, prints)
+        finished = await serve(
+            config, out, listening, options.init_from, on_start, on_update, options.resuming, prints, group
+        )
         if faults:
             raise ChorusError(f"{faults[0]}\nmore is in {out / 'log.jsonl'} and {out / 'prints.log'}")
     finally:

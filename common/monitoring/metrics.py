@@ -5,9 +5,10 @@ Each process has a registry of its own, so that tests can make as many as they l
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import nan
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -35,9 +36,27 @@ REFUSALS = (
 PHASE_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
-def registry() -> CollectorRegistry:
-    """A registry with what every process exports: memory, processor time, open files, the Python version."""
-    made = CollectorRegistry()
+class RankedRegistry(CollectorRegistry):
+    """A registry of one of several processes of a learner: `rank` on everything says of which."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__()
+        self._rank = str(rank)
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, with that label."""
+        for family in super().collect():
+            labelled = [sample._replace(labels={**sample.labels, "rank": self._rank}) for sample in family.samples]
+            family.samples = labelled
+            yield family
+
+
+def registry(rank: int | None = None) -> CollectorRegistry:
+    """A registry with what every process exports: memory, processor time, open files, the Python version.
+
+    `rank` is that of a process of a learner of several; None for one that is alone.
+    """
+    made = CollectorRegistry() if rank is None else RankedRegistry(rank)
     ProcessCollector(registry=made)
     PlatformCollector(registry=made)
     GCCollector(registry=made)
@@ -131,6 +150,14 @@ class LearnerMetrics:
             "Forward and backward pass of one task.",
             buckets=PHASE_SECONDS,
             registry=to,
+        )
+        self.group_seconds = Counter(
+            "chorus_group_seconds",
+            "Spent in calls to the other processes of the learner, waiting for them included.",
+            registry=to,
+        )
+        self.group_bytes = Counter(
+            "chorus_group_bytes", "That this process has put into sums over the learner's processes.", registry=to
         )
         self.actors = Gauge("chorus_actors", "Actors connected.", registry=to)
         self.idle_actors = Gauge("chorus_idle_actors", "Actors connected that wait for a task.", registry=to)

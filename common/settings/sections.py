@@ -282,10 +282,16 @@ class LearnerConfig(Section, frozen=True):
         workers: threads that compute gradients, each for one task at a time. `null` for one per core.
         task_timeout: seconds without an environment step after which an actor counts as hung; also the deadline of a
             task while no task's duration is known.
+        processes: R, the processes that are one learner together (docs/distributed.md). `null` for as many as
+            `torchrun` started; a number must be that.
+        group_timeout: seconds after which a learner process that does not answer the others counts as gone; longer
+            than one process may take over its share of a pass.
     """
 
     workers: Positive | None = None
     task_timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 120.0
+    processes: Positive | None = None
+    group_timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 60.0
 
 
 class CheckpointConfig(Section, frozen=True):

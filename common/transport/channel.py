@@ -98,11 +98,11 @@ class Line:
         return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
 
 
-def open_channel(address: str, credentials: Credentials) -> Line:
+def open_channel(address: str, credentials: Credentials, name: str = "") -> Line:
     """A line to the learner at HOST:PORT, direct, or through the proxy that the credentials name.
 
     What `http_proxy` and its kin say of web pages is not followed: a stream that lasts for days is no web page. To this
-    very machine there is never a proxy.
+    very machine there is never a proxy. `name` is the host that its certificate is for, where the address's is none.
 
     Raises:
         ConfigError: it would be in clear text beyond this machine, or a certificate cannot be read.
@@ -110,6 +110,8 @@ def open_channel(address: str, credentials: Credentials) -> Line:
     refuse_clear_text(address, credentials.calls_tls, credentials)
     tls = credentials.for_channel()
     options = [*CLIENT_OPTIONS, *_way(address, credentials.proxy)]
+    if name:
+        options.append(("grpc.ssl_target_name_override", name))
     if tls is None:
         channel = grpc.insecure_channel(address, options=options)
     else:

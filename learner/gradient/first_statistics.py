@@ -7,10 +7,8 @@ learned from alike.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import reduce
-from operator import add
 
 import numpy as np
 
@@ -23,6 +21,9 @@ from chorus.learner.gradient.reinforce import policy_data
 from chorus.learner.gradient.returns import leave_one_out
 from chorus.learner.gradient.running_statistics import Statistics, StatisticSums, power_sums
 
+Add = Callable[[Sequence[Sequence[StatisticSums]]], list[StatisticSums]]
+"""Adds up what tasks contribute, task by task and policy by policy, over the whole batch."""
+
 
 def measured(
     batch: Sequence[Trajectory],
@@ -30,16 +31,17 @@ def measured(
     statistics: Sequence[Statistics],
     environment: EnvironmentSpec,
     config: Config,
+    add: Add,
 ) -> list[Statistics]:
     """The statistics that the first batch is differentiated with: the scales of rewards, returns and advantages are
-    those of the batch itself, in the order of tasks; observations are normalised as the actors did, so theirs stay. A
+    those of the batch itself; observations are normalised as the actors did, so theirs stay. A
     policy whose statistics are not empty keeps them.
 
     The advantages of a value that has learned nothing are taken to be the returns less their mean.
     """
-    rewards = _total(batch, specs, [1.0] * len(specs), environment, config)
+    rewards = add(_tasks(batch, specs, [1.0] * len(specs), environment, config))
     scaled = [known.after(replace(sums, observation=None)) for known, sums in zip(statistics, rewards, strict=True)]
-    totals = _total(batch, specs, [known.reward_scale(config) for known in scaled], environment, config)
+    totals = add(_tasks(batch, specs, [known.reward_scale(config) for known in scaled], environment, config))
     found = []
     for known, sums in zip(statistics, totals, strict=True):
         if config.loss.baseline == "value" and sums.steps:
@@ -49,21 +51,20 @@ def measured(
     return found
 
 
-def _total(
+def _tasks(
     batch: Sequence[Trajectory],
     specs: Sequence[PolicySpec],
     scales: Sequence[float],
     environment: EnvironmentSpec,
     config: Config,
-) -> list[StatisticSums]:
-    tasks = [
+) -> list[list[StatisticSums]]:
+    return [
         [
             _sums(data, scale, config)
             for data, scale in zip(policy_data(trajectory, specs, scales, environment, config), scales, strict=True)
         ]
         for trajectory in batch
     ]
-    return [reduce(add, sums) for sums in zip(*tasks, strict=True)]
 
 
 def _sums(data: PolicyData, scale: float, config: Config) -> StatisticSums:

@@ -73,6 +73,7 @@ class StepSums:
         divergence: `rho - 1 - log rho`, summed: its mean estimates the KL divergence of the policy from the one that
             acted (Schulman 2020, the estimator that is never negative).
         shortened: agent-steps whose gradient the surrogate's clip took away.
+        square: of the gradient's norm, where the batch's quality is judged by it.
         disagreement: greatest |log pi by the learner - log pi by the actor| / max(1, |log pi|); a measure of policy
             agreement where the weights are those that acted.
     """
@@ -86,6 +87,7 @@ class StepSums:
     ratio_max: float = 0.0
     divergence: float = 0.0
     shortened: int = 0
+    square: float = 0.0
     disagreement: float = 0.0
 
 

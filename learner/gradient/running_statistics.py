@@ -1,7 +1,7 @@
 """Running statistics that belong to a policy version: of advantages, rewards and observations.
 
-They change only at an update, from float64 sums per task added up in the order of tasks, so they are as reproducible as
-the weights they travel with.
+They change only at an update, from float64 sums that no order changes (`learner/group/exact_sum.py`), so they are as
+reproducible as the weights they travel with.
 """
 
 from __future__ import annotations

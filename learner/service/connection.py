@@ -81,6 +81,7 @@ class Connection:
         self.name = "unnamed"
         self.wanted = 0
         self.remark = ""
+        self.movable = False
         self.heard = self.joined = time.monotonic()
         self.version = -1
         self._contract = contract
@@ -122,6 +123,11 @@ class Connection:
         self._sent.add(policy.version)
         newest, config = max(self._sent), self._coordinator.config
         self._sent = {version for version in self._sent if needed(config, newest, version)}
+
+    def send_on(self) -> None:
+        """End the stream, so that the actor asks another process of this learner."""
+        self.send(pb.ToActor(goodbye=pb.Goodbye(reason=pb.Goodbye.REASON_ELSEWHERE)))
+        self.finish()
 
     def bar(self, why: str) -> None:
         """End the stream, for what this actor did."""
@@ -269,6 +275,7 @@ class Connection:
             raise Unlawful(Code.ALREADY_EXISTS, "name_taken", f"an actor named {hello.actor!r} is connected already")
         self.name = hello.actor
         self.remark = printable(hello.remark[:1000])
+        self.movable = hello.movable
         self._contract.connections[self.name] = self
         self._coordinator.join(self, hello.only_audits, auditor=not difference)
         log.info("actor joined", extra={"actor": self.name, "remark": self.remark})

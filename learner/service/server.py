@@ -208,6 +208,16 @@ class Server:
             reproducible=coordinator.reproducible,
             remarks=coordinator.irreproducible,
             refusals=self.refusals,
+            learners=[
+                pb.LearnerStatus(
+                    rank=rank,
+                    address=standing.address,
+                    actors=standing.actors,
+                    pending=standing.pending,
+                    tasks=pb.TaskCounts(**standing.counts),
+                )
+                for rank, standing in enumerate(coordinator.joint.standings)
+            ],
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,18 +98,34 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, config: CheckpointConf
     Raises:
         OSError: it cannot be written; older ones are untouched.
     """
+    path = folder / f"{checkpoint.counters.update:08d}.safetensors"
+    write_aside(path, encode(checkpoint))
+    for old in checkpoint_files(folder)[: -config.keep]:
+        if int(old.stem) % (config.every * config.archive):
+            old.unlink()
+    return path
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """A checkpoint as the bytes of its file."""
     tensors: dict[str, NDArray[np.generic]] = {
         f"version/{number}": np.frombuffer(policy.data, np.uint8) for number, policy in checkpoint.versions.items()
     }
     tensors |= {f"optimiser/{name}": value for name, value in checkpoint.optimiser.items()}
     counters = msgspec.json.encode(checkpoint.counters).decode()
-    metadata = {"counters": counters, "sha256": _digest(counters, tensors)}
-    path = folder / f"{checkpoint.counters.update:08d}.safetensors"
-    write_aside(path, save(tensors, metadata=metadata))
-    for old in checkpoint_files(folder)[: -config.keep]:
-        if int(old.stem) % (config.every * config.archive):
-            old.unlink()
-    return path
+    return save(tensors, metadata={"counters": counters, "sha256": _digest(counters, tensors)})
+
+
+def decode(data: bytes) -> Checkpoint:
+    """The checkpoint that `encode` wrote.
+
+    Raises:
+        MalformedData: the bytes are none.
+    """
+    with tempfile.NamedTemporaryFile(suffix=".safetensors") as file:
+        file.write(data)
+        file.flush()
+        return load(Path(file.name))
 
 
 def load_newest(folder: Path) -> Checkpoint | None:

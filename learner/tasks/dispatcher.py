@@ -29,8 +29,17 @@ class Subscriber(Protocol):
         """Have it play a task, after giving it the version, and those of opponents, if it has not got them."""
         ...
 
+    @property
+    def movable(self) -> bool:
+        """Whether it knows of other processes of this learner."""
+        ...
+
     def bar(self, why: str) -> None:
         """End its stream, for good."""
+        ...
+
+    def send_on(self) -> None:
+        """End its stream, so that it asks another process of this learner."""
         ...
 
 
@@ -72,6 +81,16 @@ class Dispatcher:
         """End an actor's stream for good, if it is connected."""
         if name in self._subscribers:
             self._subscribers[name].bar(why)
+
+    def free(self) -> list[str]:
+        """The actors that wait with nothing to do and know where else to ask, longest waiting first."""
+        actors = self._ledger.actors
+        return [name for name in self._idle if self._subscribers[name].movable and not actors[name].leases]
+
+    def send_on(self, name: str) -> None:
+        """Send an actor that waits on to another process of this learner."""
+        self._idle.pop(name, None)
+        self._subscribers[name].send_on()
 
     def ask(self, name: str) -> None:
         """An actor wants tasks; it gets them now or as soon as there are some."""

@@ -151,6 +151,11 @@ class Ledger:
         return entry is not None and not entry.done
 
     @property
+    def pending(self) -> int:
+        """Tasks that wait for an actor."""
+        return len({task for task in self._pending if task in self._entries and self._entries[task].pending})
+
+    @property
     def idle_work(self) -> bool:
         """Whether some task waits for an actor."""
         return any(self._entries[task].pending for task in self._pending if task in self._entries)

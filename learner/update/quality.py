@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import reduce
-from operator import add
-
 import numpy as np
 
-from chorus.learner.gradient.loss import StepSums
-from chorus.learner.gradient.reinforce import PolicySums
 from chorus.learner.gradient.running_statistics import Sums
+from chorus.learner.update.batch import StepTotals
 
 SIGNAL_MEMORY = 0.95
 """How much of the running means of signal and noise an update keeps: one update's ratio is mostly luck."""
 
 
-def signal_and_noise(sums: Sequence[StepSums]) -> Sums:
-    """`[2]`: the squared signal of a batch's gradient, and the variance of its estimate, from the tasks' gradients;
-    zeros for one task.
+def signal_and_noise(total: StepTotals) -> Sums:
+    """`[2]`: the squared signal of a batch's gradient, and the variance of its estimate, from what its tasks' gradients
+    and their squared norms add up to; zeros for one task.
 
-    `|mean|^2` alone would count the noise in the mean as signal, so the variance of the mean is taken off.
-
-    The variance is taken as `(sum |g|^2 - n |mean|^2) / (n - 1)`, in float64: `Tensor.var` over the first axis takes
-    twenty times as long, while nobody else can work.
+    `|mean|^2` alone would count the noise in the mean as signal, so the variance of the mean is taken off: the variance
+    of the tasks' is `(sum |g|^2 - n |mean|^2) / (n - 1)`.
     """
-    gradients = [part.gradient.double() for part in sums if part.gradient is not None]
-    count = len(gradients)
+    count = total.gradients
     if count < 2:
         return np.zeros(2)
-    mean_square = float(reduce(add, gradients).square().sum()) / count**2
-    spread = sum(float(gradient.square().sum()) for gradient in gradients) - count * mean_square
-    noise = spread / (count * (count - 1))
+    mean_square = float(total.gradient.square().sum()) / count**2
+    noise = (total.square - count * mean_square) / (count * (count - 1))
     return np.array([mean_square - noise, noise])
 
 
@@ -40,22 +31,17 @@ def ratio(signal: float, noise: float) -> float:
     return signal / noise if noise > 0.0 else float("nan")
 
 
-def explained_variance(sums: Sequence[PolicySums]) -> float:
+def explained_variance(returns: Sums, residual: Sums) -> float:
     """`1 - Var(return - baseline) / Var(return)`, both within the steps of the episode: 1 for a perfect baseline, 0 for
-    none, below 0 for one that adds noise.
+    none, below 0 for one that adds noise. Both sums are `[time, 3]`: count, sum and sum of squares.
 
     Returns grow smaller towards the end of an episode whatever anybody does; over all steps together, a baseline that
     knew nothing but the time would seem to explain much.
     """
-    returns, residual = (
-        _within(parts) for parts in zip(*((part.returns, part.residual) for part in sums), strict=True)
-    )
-    return float(1.0 - residual / returns) if returns > 0.0 else float("nan")
+    whole = _within(returns)
+    return float(1.0 - _within(residual) / whole) if whole > 0.0 else float("nan")
 
 
-def _within(parts: Sequence[Sums]) -> float:
+def _within(sums: Sums) -> float:
     """The sum of squares about the mean of each step of the episode."""
-    total = np.zeros((max(len(part) for part in parts), 3))
-    for part in parts:
-        total[: len(part)] += part
-    return float((total[:, 2] - np.square(total[:, 1]) / np.maximum(total[:, 0], 1.0)).sum())
+    return float((sums[:, 2] - np.square(sums[:, 1]) / np.maximum(sums[:, 0], 1.0)).sum())

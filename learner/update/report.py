@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
-from chorus.learner.gradient.loss import StepSums
+import torch
+
+from chorus.learner.update.batch import StepTotals
 from chorus.learner.update.episode_totals import EpisodeTotals
 from chorus.learner.update.optimiser import Clipped
 
@@ -16,31 +18,33 @@ class Step:
     """One optimiser step of an update.
 
     Attributes:
-        sums: what it was made of, task by task, policy by policy.
+        totals: what all tasks add up to, policy by policy.
         clipped: each policy's gradient.
+        ratio_max: the greatest importance ratio of this process's tasks.
     """
 
-    sums: Sequence[Sequence[StepSums]]
+    totals: Sequence[StepTotals]
     clipped: Sequence[Clipped]
-
-    @property
-    def steps(self) -> int:
-        """Agent-steps."""
-        return sum(part.steps for task in self.sums for part in task)
+    ratio_max: float
 
     def mean(self, name: str) -> float:
         """Of a summed quantity, over agent-steps."""
-        total = sum(getattr(part, name) for task in self.sums for part in task)
-        return float(total / max(1, self.steps))
-
-    def greatest(self, name: str) -> float:
-        """Of a quantity whose maximum was kept."""
-        return float(max(getattr(part, name) for task in self.sums for part in task))
+        total = sum(getattr(part, name) for part in self.totals)
+        return float(total / max(1, sum(part.steps for part in self.totals)))
 
     @property
     def norm(self) -> float:
         """Of all policies' gradients together, before the clip."""
         return sqrt(sum(part.norm**2 for part in self.clipped))
+
+    def without_gradients(self) -> Step:
+        """What is left to tell of it: gradients are large."""
+        nothing = torch.empty(0)
+        return Step(
+            [replace(part, gradient=nothing) for part in self.totals],
+            [replace(part, gradient=nothing) for part in self.clipped],
+            self.ratio_max,
+        )
 
 
 @dataclass(frozen=True)

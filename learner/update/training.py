@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import reduce
-from itertools import pairwise, product
-from operator import add
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from chorus.common.environments.interface import EnvironmentSpec
-from chorus.common.errors import ConfigError, GradientFault
+from chorus.common.errors import ConfigError, GradientFault, TrainingFault
 from chorus.common.policy.opponents import Opponents, needed
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import PolicyVersion, Tensors, make
@@ -28,14 +25,24 @@ from chorus.learner.gradient.kernels import choose_kernels
 from chorus.learner.gradient.loss import StepSums
 from chorus.learner.gradient.network import Network, initialise
 from chorus.learner.gradient.reinforce import PolicySums
-from chorus.learner.gradient.running_statistics import Statistics
+from chorus.learner.gradient.running_statistics import Statistics, StatisticSums
+from chorus.learner.group.agreement import see_equal
+from chorus.learner.group.exact_sum import Work
+from chorus.learner.group.group import ALONE, Group, own
 from chorus.learner.update import optimiser, quality
-from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
+from chorus.learner.update.batch import (
+    BatchTotals,
+    StepTotals,
+    added_statistics,
+    batch_totals,
+    greatest_of,
+    minibatches,
+    squared,
+    step_totals,
+)
+from chorus.learner.update.device import find_device
+from chorus.learner.update.episode_totals import EpisodeTotals, episode_totals, mean_returns
 from chorus.learner.update.report import Step, UpdateReport
-
-Work = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""Applies a function to every one of some things and gives the results in their order, as `map` does: on as many
-threads as it likes, since nothing that is computed depends on it."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,10 @@ class Training:
         versions: Mapping[int, PolicyVersion],
         update: int = 0,
         optimiser_state: Tensors | None = None,
+        group: Group = ALONE,
     ) -> None:
-        """Stand at `update`, with the last `lag + 1` versions, the newest being `update`'s.
+        """Stand at `update`, with the last `lag + 1` versions, the newest being `update`'s; one of the processes of a
+        group, which must all stand there.
 
         Raises:
             ConfigError: the device is not there, or the weights do not fit the configuration.
@@ -79,8 +88,9 @@ class Training:
         self.environment = environment
         self.update = update
         self.versions = dict(versions)
+        self.group = group
         self._opponents = Opponents(config, environment, tuple(policies))
-        device = find_device(config.device)
+        self._device = device = find_device(config.device)
         tensors = self.versions[update].tensors()
         check_fit(policies, config, tensors)
         self._networks = [Network.load(spec, config, tensors, device) for spec in policies]
@@ -141,7 +151,7 @@ class Training:
     def _differentiated(
         self, trajectory: Trajectory, statistics: Sequence[Statistics], agents: Sequence[int] | None = None
     ) -> list[PolicySums]:
-        return reinforce.task_sums(
+        found = reinforce.task_sums(
             trajectory,
             self._networks,
             statistics,
@@ -151,58 +161,81 @@ class Training:
             self._opponents.learners(trajectory.task) if agents is None else agents,
             not any(trajectory.task.index in later for later in self._groups()[1:]),
         )
+        return [replace(sums, step=squared(sums.step)) for sums in found]
 
     def _groups(self) -> list[range]:
-        """The tasks of each minibatch, by index: as equal in number as can be, the first ones larger."""
-        tasks, number = self.config.tasks, self.config.minibatches
-        ends = [0]
-        for group in range(number):
-            ends.append(ends[-1] + tasks // number + (group < tasks % number))
-        return [range(begin, end) for begin, end in pairwise(ends)]
+        return minibatches(self.config.tasks, self.config.minibatches)
 
     # -- an update
 
     def apply(self, tasks: Sequence[TaskSums], work: Work = map) -> UpdateReport:
-        """Make the next version from the batch's tasks, given in the order of their index.
+        """Make the next version from the batch's tasks, together with the other processes of the group.
 
         Args:
-            tasks: the whole batch.
+            tasks: those that this process owns, in the order of their index; the whole batch if it is alone.
             work: what differentiates tasks side by side.
 
         Raises:
             GradientFault: a gradient is not finite; the update is undone.
+            TrainingFault: the processes have made unlike versions; the update is undone.
+            GroupFault: another process is gone or does not answer.
         """
         statistics = self._statistics
         if self._unmeasured:
             batch = [task.trajectory for task in tasks if task.trajectory is not None]
             specs = [network.spec for network in self._networks]
-            statistics = measured(batch, specs, self._statistics, self.environment, self.config)
+            statistics = measured(batch, specs, self._statistics, self.environment, self.config, self._add_statistics)
             found = work(lambda trajectory: self._differentiated(trajectory, statistics), batch)
             kept = batch if self.config.loss.reduction == "sequential" else [None] * len(batch)
             tasks = [
                 TaskSums(policies, task.totals, trajectory)
                 for policies, task, trajectory in zip(found, tasks, kept, strict=True)
             ]
-        before = [network.flat.detach().clone() for network in self._networks], self.optimiser_state
+        before = [network.flat.detach().clone() for network in self._networks], self.optimiser_state, self._statistics
         try:
-            steps = self._sequence(tasks, statistics) if self._one_by_one else self._passes(tasks, work)
-        except GradientFault:
+            steps = self._sequence(tasks, statistics, work) if self._one_by_one else self._passes(tasks, work)
+            report = self._learn(tasks, steps, work)
+            version = make(self.update + 1, self._tensors())
+            see_equal(self.group, f"version {self.update + 1}", version.sha256)
+        except TrainingFault:
             self._undo(*before)
             raise
+        self.update += 1
+        self.versions[self.update] = version
+        for old in [old for old in self.versions if not needed(self.config, self.update, old)]:
+            del self.versions[old]
+        return report
+
+    def _learn(self, tasks: Sequence[TaskSums], steps: Sequence[Step], work: Work) -> UpdateReport:
+        """What changes once the steps are made: running statistics, slow copies, means of signal and noise."""
+        batch, episodes = [task.policies for task in tasks], [task.totals for task in tasks]
+        sizes, everything = self._observed, self.config.tasks
+        total = batch_totals(batch, episodes, steps[-1].ratio_max, sizes, everything, self.group)
+        first = steps[0].totals
+        if self._one_by_one:
+            first = self._added([[part.step for part in task] for task in batch], everything, work)
         signals = []
+        self._statistics = list(self._statistics)
         for place, network in enumerate(self._networks):
-            total = reduce(add, (task.policies[place].statistics for task in tasks))
-            self._statistics[place] = self._statistics[place].after(total)
+            self._statistics[place] = self._statistics[place].after(total.statistics[place])
             if self._has_slow:
                 self._slow[place].flat.detach().lerp_(network.flat.detach(), self.config.value.slow)
-            told = quality.signal_and_noise([task.policies[place].step for task in tasks])
+            told = quality.signal_and_noise(first[place])
             self._signals[place].lerp_(torch.from_numpy(told), 1.0 - quality.SIGNAL_MEMORY)
             signals.append(quality.ratio(*self._signals[place].tolist()))
-        self.update += 1
-        self.versions[self.update] = make(self.update, self._tensors())
-        for version in [old for old in self.versions if not needed(self.config, self.update, old)]:
-            del self.versions[version]
-        return self._report(tasks, steps, float(np.mean(signals)))
+        return self._report(total, steps, float(np.mean(signals)))
+
+    @property
+    def _observed(self) -> list[int]:
+        """How many numbers the statistics of each policy's observations have."""
+        return [0 if known.observation is None else len(known.observation) for known in self._statistics]
+
+    def _add_statistics(self, tasks: Sequence[Sequence[StatisticSums]]) -> list[StatisticSums]:
+        return added_statistics(tasks, self._observed, self.config.tasks, self.group)
+
+    def _added(self, sums: Sequence[Sequence[StepSums]], tasks: int, work: Work) -> list[StepTotals]:
+        lengths = [len(network.flat) for network in self._networks]
+        return step_totals(sums, lengths, tasks, self.group, self._device, work)
 
     @property
     def _one_by_one(self) -> bool:
@@ -212,16 +245,17 @@ class Training:
         """Go through the batch `update.passes` times, a step for each minibatch, unless the policy is far enough from
         the one that acted before that."""
         steps: list[Step] = []
+        mine = dict(zip(own(self.group, self.config.tasks), tasks, strict=True))
         for _, group in product(range(self.config.update.passes), self._groups()):
-            chosen = [tasks[index] for index in group]
+            chosen = {index: mine[index] for index in group if index in mine}
             if steps:
-                sums = list(work(self._again, chosen))
+                sums = list(work(self._again, chosen.values()))
             else:
-                sums = [[part.step for part in task.policies] for task in chosen]
-            step = self._step(sums, group[0], go_on=self._near if steps else None)
+                sums = [[part.step for part in task.policies] for task in chosen.values()]
+            step = self._step(sums, list(chosen), len(group), work, go_on=self._near if steps else None)
             if step is None:
                 break
-            steps.append(step)
+            steps.append(step.without_gradients() if steps else step)
         return steps
 
     def _again(self, task: TaskSums) -> list[StepSums]:
@@ -231,13 +265,14 @@ class Training:
         limit = self.config.loss.target_kl
         return limit is None or step.mean("divergence") <= limit
 
-    def _sequence(self, tasks: Sequence[TaskSums], statistics: Sequence[Statistics]) -> list[Step]:
+    def _sequence(self, tasks: Sequence[TaskSums], statistics: Sequence[Statistics], work: Work) -> list[Step]:
         """One step for every agent, each by its own mean on the weights that the agent before it left."""
         played = [task.trajectory for task in tasks if task.trajectory is not None]
         steps = []
         for agent in range(len(self.environment.agents)):
             found = [self._differentiated(trajectory, statistics, [agent]) for trajectory in played]
-            step = self._step([[part.step for part in policies] for policies in found], agent=agent)
+            sums = [[part.step for part in policies] for policies in found]
+            step = self._step(sums, own(self.group, self.config.tasks), self.config.tasks, work, agent=agent)
             if step is not None:
                 steps.append(step)
         return steps
@@ -245,23 +280,26 @@ class Training:
     def _step(
         self,
         sums: Sequence[Sequence[StepSums]],
-        first: int = 0,
+        indices: Sequence[int],
+        tasks: int,
+        work: Work,
         agent: int | None = None,
         go_on: Callable[[Step], bool] | None = None,
     ) -> Step | None:
         """One optimiser step for every policy, or for the policy of one agent; None if `go_on` is against it.
 
-        `sums` are those of some tasks, of which the first has the index `first`.
+        `sums` are those of this process's tasks, which have these indices, among so many tasks.
         """
         clipped: dict[int, optimiser.Clipped] = {}
-        for place, network in enumerate(self._networks):
+        totals = self._added(sums, tasks, work)
+        for place, (network, total) in enumerate(zip(self._networks, totals, strict=True)):
             if agent is None or agent in network.spec.agents:
-                parts = [task[place] for task in sums]
-                z = reduction.divisor(network.spec, parts, self.environment, self.config)
-                clipped[place] = optimiser.clip(reduction.reduce(network, parts, z), self.config.optimiser.clip)
+                z = reduction.divisor(network.spec, total.steps, total.lives, tasks, self.environment, self.config)
+                mean = (total.gradient / z).to(network.flat.dtype)
+                clipped[place] = optimiser.clip(mean, self.config.optimiser.clip)
         if not all(np.isfinite(part.norm) for part in clipped.values()):
-            raise GradientFault(self._name_culprit(sums, first))
-        step = Step(sums, list(clipped.values()))
+            raise GradientFault(self._name_culprit(sums, indices))
+        step = Step(totals, list(clipped.values()), greatest_of(sums, "ratio_max"))
         if go_on is not None and not go_on(step):
             return None
         rate = self._learning_rate(self.update)
@@ -270,8 +308,9 @@ class Training:
             optimiser.step(self.config.optimiser, weights, part.gradient, state, rate)
         return step
 
-    def _undo(self, weights: Sequence[Tensor], state: Tensors) -> None:
+    def _undo(self, weights: Sequence[Tensor], state: Tensors, statistics: Sequence[Statistics]) -> None:
         """Stand where the update began."""
+        self._statistics = list(statistics)
         for network, flat in zip(self._networks, weights, strict=True):
             network.flat.detach().copy_(flat)
         for name, value in self._state():
@@ -288,39 +327,44 @@ class Training:
             tensors |= network.tensors() | statistics.tensors(network.spec)
         return tensors
 
-    def _name_culprit(self, sums: Sequence[Sequence[StepSums]], first: int) -> str:
-        for index, task in enumerate(sums, first):
-            if any(part.gradient is not None and not bool(part.gradient.isfinite().all()) for part in task):
-                return f"the gradient of task ({self.update}, {index}) is not finite; the step was not taken"
+    def _name_culprit(self, sums: Sequence[Sequence[StepSums]], indices: Sequence[int]) -> str:
+        """Which task it was: the first of all processes' that is to blame."""
+        guilty = [
+            index
+            for index, task in zip(indices, sums, strict=True)
+            if any(part.gradient is not None and not bool(part.gradient.isfinite().all()) for part in task)
+        ]
+        found = torch.tensor([-min(guilty, default=self.config.tasks)])
+        first = -int(self.group.largest(found))
+        if first < self.config.tasks:
+            return f"the gradient of task ({self.update}, {first}) is not finite; the step was not taken"
         return f"the gradient of update {self.update} is not finite, though every task's is; the step was not taken"
 
-    def _report(self, tasks: Sequence[TaskSums], steps: Sequence[Step], signal_to_noise: float) -> UpdateReport:
-        done, last = self.update - 1, steps[-1]
-        total = add_totals([task.totals for task in tasks])
-        returns = mean_returns(total, self.config, done)
-        whole = Step([[part.step for part in task.policies] for task in tasks], steps[0].clipped)
+    def _report(self, total: BatchTotals, steps: Sequence[Step], signal_to_noise: float) -> UpdateReport:
+        done, last = self.update, steps[-1]
+        returns = mean_returns(total.episodes, self.config, done)
         gradients = [part for step in steps for part in step.clipped]
-        per_policy = [[task.policies[place] for task in tasks] for place in range(len(self._networks))]
+        explained = map(quality.explained_variance, total.returns, total.residual)
         return UpdateReport(
             update=done,
-            version=self.update,
+            version=done + 1,
             collected_by=version_for(done, self.config.lag),
-            totals=total,
+            totals=total.episodes,
             individual_return=returns[0],
             team_return=returns[1],
             mixed_return=returns[2],
             gradient_norm=steps[0].norm,
             clipped=sum(part.shortened for part in gradients) / len(gradients),
             signal_to_noise=signal_to_noise,
-            loss=whole.mean("loss"),
-            entropy=whole.mean("entropy"),
-            explained_variance=float(np.mean([quality.explained_variance(sums) for sums in per_policy])),
-            disagreement=whole.greatest("disagreement"),
+            loss=total.loss / max(1, total.steps),
+            entropy=total.entropy / max(1, total.steps),
+            explained_variance=float(np.mean(list(explained))),
+            disagreement=total.disagreement,
             passes=1.0 if self._one_by_one else len(steps) / self.config.minibatches,
             kl=last.mean("divergence"),
             surrogate_clipped=last.mean("shortened"),
             ratio_mean=last.mean("ratio"),
-            ratio_max=last.greatest("ratio_max"),
+            ratio_max=total.ratio_max,
             learning_rate=self._learning_rate(done),
         )
 
@@ -354,18 +398,3 @@ def check_fit(policies: Sequence[PolicySpec], config: Config, tensors: Tensors) 
             raise ConfigError(
                 f"weights do not fit: {name} is {theirs or 'missing'}, the configuration needs {ours or 'none'}"
             )
-
-
-def find_device(name: str) -> torch.device:
-    """The device that gradients are computed on.
-
-    Raises:
-        ConfigError: it is not there.
-    """
-    device = torch.device(name)
-    if device.type == "cuda":
-        count = torch.cuda.device_count()
-        if (device.index or 0) >= count:
-            raise ConfigError(f"device is {name!r}, but torch sees {count} CUDA devices here; use cpu")
-        torch.use_deterministic_algorithms(True)
-    return device

@@ -16,6 +16,7 @@ from chorus.common.monitoring.health import LIVE, READY
 from chorus.common.monitoring.metrics_page import page
 from chorus.common.settings import config
 from chorus.common.settings.plain import read
+from chorus.learner.group.processes import VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -309,3 +310,15 @@ def test_scaling_is_by_the_metric_that_says_that_actors_bound_the_run() -> None:
 
 def test_the_config_of_kubernetes_is_one() -> None:
     config.check(read(KUBERNETES / "base" / "config.yaml"))
+
+
+def test_the_learners_of_an_overlay_find_one_another_as_the_code_looks_for_them() -> None:
+    overlay = load(KUBERNETES / "overlays/learners/kustomization.yaml")
+    learner, service = (yaml.safe_load(one["patch"]) for one in overlay["patches"])
+    (container,) = learner["spec"]["template"]["spec"]["containers"]
+    told = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert set(told) == set(VARIABLES)
+    assert int(str(told["WORLD_SIZE"])) == learner["spec"]["replicas"]
+    base = one("StatefulSet", "learner", "base")
+    assert told["MASTER_ADDR"] == f"{base['metadata']['name']}-0.{base['spec']['serviceName']}"
+    assert service["spec"]["publishNotReadyAddresses"] and learner["spec"]["podManagementPolicy"] == "Parallel"

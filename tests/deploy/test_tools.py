@@ -12,7 +12,7 @@ import yaml
 
 from tests.deploy.test_agreement import DEPLOY, KUBERNETES, queries
 
-OVERLAYS = ("base", "overlays/cert-manager", "overlays/keda", "overlays/monitoring")
+OVERLAYS = ("base", "overlays/cert-manager", "overlays/keda", "overlays/learners", "overlays/monitoring")
 
 
 def tool(name: str) -> str:

@@ -111,6 +111,11 @@ class Chorus:
         self._started.append(process)
         return process
 
+    def torchrun(self, processes: int, *arguments: str | Path) -> Process:
+        """A learner of several processes, as the documentation has it."""
+        launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts", "20")
+        return self.start("learner", *arguments, within=(*launcher, "--nproc-per-node", str(processes), "--no-python"))
+
     def run(self, *arguments: str | Path, **environment: str) -> str:
         """Run a command to its end, which must be a good one; return what it printed."""
         return self.start(*arguments, **environment).succeeded()

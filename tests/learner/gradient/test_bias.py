@@ -32,7 +32,7 @@ from chorus.learner.gradient.network import Network
 from chorus.learner.gradient.returns import Values
 from chorus.learner.gradient.running_statistics import Statistics
 from tests import reference
-from tests.playground import doubled, tensors_for, training_task
+from tests.playground import added, doubled, tensors_for, training_task
 
 STEPS, AGENTS = 3, 2
 COIN = (1 / 3, 2 / 3)
@@ -190,8 +190,9 @@ def mean_gradients(
         tasks = gradient.task_sums(played(task), [network], [statistics], ENVIRONMENT, configs[0])
         sums = [part.step for part in tasks]
         for config, total in zip(configs, found, strict=True):
-            z = reduction.divisor(SPEC, sums, ENVIRONMENT, config)
-            total += chance * reduction.reduce(network, sums, z).numpy()
+            steps, lives = sum(part.steps for part in sums), sum(part.lives for part in sums)
+            z = reduction.divisor(SPEC, steps, lives, len(sums), ENVIRONMENT, config)
+            total += chance * added(network, sums) / z
     return found
 
 

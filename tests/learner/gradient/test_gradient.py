@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network
-from chorus.learner.gradient.reduction import divisor, reduce
+from chorus.learner.gradient.reduction import divisor
 from chorus.learner.gradient.running_statistics import Statistics
 from chorus.learner.update.episode_totals import episode_totals
 from tests import reference
-from tests.playground import Game, Script, ScriptedTeam, doubled, scripts, training_task, write_script
+from tests.playground import Game, Script, ScriptedTeam, added, doubled, scripts, training_task, write_script
 from tests.playground import settings as configured
 
 CPU = torch.device("cpu")
@@ -75,8 +75,9 @@ def test_the_gradient_is_the_slope_of_the_loss(script: Script, reduction: str) -
         return gradient.task_sums(played, [network], statistics, game.spec, game.config)[0].step.loss
 
     sums = [part.step for part in gradient.task_sums(played, [network], statistics, game.spec, game.config)]
-    z = divisor(spec, sums, game.spec, game.config)
-    found = reduce(network, sums, z).numpy()
+    steps, lives = sum(part.steps for part in sums), sum(part.lives for part in sums)
+    z = divisor(spec, steps, lives, len(sums), game.spec, game.config)
+    found = added(network, sums) / z
     flat = network.flat.detach()
     slope = np.zeros(len(flat))
     for number in range(len(flat)):

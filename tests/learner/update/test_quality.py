@@ -9,23 +9,29 @@ import torch
 from chorus.learner.gradient.loss import StepSums
 from chorus.learner.gradient.reinforce import PolicySums
 from chorus.learner.gradient.running_statistics import StatisticSums
-from chorus.learner.update.quality import explained_variance, ratio, signal_and_noise
+from chorus.learner.group.group import ALONE
+from chorus.learner.update.batch import CPU, StepTotals, batch_totals, step_totals
+from chorus.learner.update.episode_totals import EpisodeTotals
+from chorus.learner.update.quality import explained_variance as explained
+from chorus.learner.update.quality import ratio, signal_and_noise
 
 
-def tasks(signal: float, draws: np.random.Generator) -> list[StepSums]:
-    """Eight tasks' gradients of 500 numbers: a signal, and noise of deviation 1."""
-    return [StepSums(torch.tensor(signal + draws.normal(size=500))) for _ in range(8)]
+def batch(signal: float, draws: np.random.Generator, tasks: int = 8) -> StepTotals:
+    """The gradients of tasks, 500 numbers each: a signal, and noise of deviation 1."""
+    gradients = [torch.tensor(signal + draws.normal(size=500)) for _ in range(tasks)]
+    sums = [[StepSums(gradient, square=float(gradient.square().sum()))] for gradient in gradients]
+    return step_totals(sums, [500], tasks, ALONE, CPU, map)[0]
 
 
 @pytest.mark.parametrize("signal", [0.0, 0.5, 2.0])
 def test_signal_to_noise_is_the_squared_signal_over_the_variance_of_the_mean(signal: float) -> None:
     draws = np.random.default_rng(0)
-    measured = ratio(*np.mean([signal_and_noise(tasks(signal, draws)) for _ in range(100)], axis=0))
+    measured = ratio(*np.mean([signal_and_noise(batch(signal, draws)) for _ in range(100)], axis=0))
     assert measured == pytest.approx(signal**2 / (1.0 / 8.0), rel=0.05, abs=0.05)
 
 
 def test_of_one_task_nothing_is_known() -> None:
-    assert not signal_and_noise(tasks(1.0, np.random.default_rng(0))[:1]).any()
+    assert not signal_and_noise(batch(1.0, np.random.default_rng(0), tasks=1)).any()
     assert np.isnan(ratio(0.0, 0.0))
 
 
@@ -36,6 +42,13 @@ def returned(returns: np.ndarray, baseline: np.ndarray) -> PolicySums:
         for values in (returns, returns - baseline)
     ]
     return PolicySums(StepSums(), StatisticSums.nothing(np.zeros(3)), sums[0], sums[1], None)
+
+
+def explained_variance(parts: list[PolicySums]) -> float:
+    """Of a batch of such tasks."""
+    happened = [EpisodeTotals(1, 1, 1, 0.0, 0.0) for _ in parts]
+    total = batch_totals([[part] for part in parts], happened, 1.0, [0], len(parts), ALONE)
+    return explained(total.returns[0], total.residual[0])
 
 
 def test_a_baseline_that_knows_nothing_but_the_time_explains_nothing() -> None:

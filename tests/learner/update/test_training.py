@@ -34,7 +34,7 @@ def script() -> Script:
 
 def game_of(script: Script, **sections: Any) -> Game:
     """The script played by version 0 of a run."""
-    game = Game.of(script, configured(update={"tasks": TASKS}, **sections))
+    game = Game.of(script, configured(**{"update": {"tasks": TASKS}, **sections}))
     return replace(game, version=first_version(game.config, game.policies))
 
 
