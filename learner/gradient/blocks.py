@@ -25,6 +25,8 @@ NUMBER = 4
 """Bytes of a float32."""
 COPIES = 2
 """Of what a layer puts out: its output, and that output's gradient or what its activation leaves."""
+LOSS_COPIES = 16
+"""Of what a head puts out, on the way to the loss."""
 
 
 def blocks(steps: int, rows: int, each: int) -> list[slice]:
@@ -44,7 +46,7 @@ def step_bytes(spec: PolicySpec, config: Config) -> int:
     if config.loss.baseline == "value" and config.value.network == "own":
         numbers += _trunk(*value_trunk(spec, config))
     outputs: int = sum(int(draw.shape[0]) for draw in structure(spec, config).values() if len(draw.shape) > 1)
-    return NUMBER * COPIES * (numbers + outputs)
+    return NUMBER * (COPIES * (numbers + outputs) + LOSS_COPIES * (1 + spec.output_size))
 
 
 def block_bytes(policies: Sequence[PolicySpec], config: Config, steps: int) -> int:
