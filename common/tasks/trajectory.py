@@ -42,8 +42,6 @@ class Trajectory:
         terminated: bool `[time, episode, agent]`, where a life ended at this step in the environment's own terms.
         truncated: bool `[time, episode, agent]`, where a life was cut off after this step.
         lengths: int32 `[episode]`, steps of each episode.
-        final_observations: as `observations`, `[truncation, observation]`, what the truncated saw last, in the order of
-            `np.argwhere(truncated)`.
         action_masks: bool `[time, episode, agent, choice]`, or `[0, 0, 0, 0]` if the environment has none.
     """
 
@@ -58,7 +56,6 @@ class Trajectory:
     terminated: BoolArray
     truncated: BoolArray
     lengths: IntArray
-    final_observations: ObservationArray
     action_masks: BoolArray
 
     NAMES: ClassVar[tuple[str, ...]]
@@ -103,7 +100,6 @@ def validate(trajectory: Trajectory, environment: EnvironmentSpec, episodes: int
     if time < 1 or (environment.max_steps is not None and time > environment.max_steps):
         raise MalformedData(f"acted covers {time} steps; expected 1 to {environment.max_steps or 'any'}")
     masks = (*slots, environment.choice_size) if environment.action_masks else (0, 0, 0, 0)
-    truncations = int(np.count_nonzero(trajectory.truncated)) if trajectory.truncated.dtype == np.bool_ else -1
     seen = environment.observation_dtype.type
     expected: dict[str, tuple[type, tuple[int, ...]]] = {
         "observations": (seen, (*slots, environment.observation_size)),
@@ -115,7 +111,6 @@ def validate(trajectory: Trajectory, environment: EnvironmentSpec, episodes: int
         "terminated": (np.bool_, slots),
         "truncated": (np.bool_, slots),
         "lengths": (np.int32, (episodes,)),
-        "final_observations": (seen, (truncations, environment.observation_size)),
         "action_masks": (np.bool_, masks),
     }
     for name, (dtype, shape) in expected.items():

@@ -209,7 +209,7 @@ def lengthen(chunk: pb.TrajectoryChunk) -> None:
 
 
 ACTED = Trajectory.NAMES.index("acted")
-FINAL = Trajectory.NAMES.index("final_observations")
+MASKS = Trajectory.NAMES.index("action_masks")
 
 DESCRIBED: dict[str, tuple[Callable[[pb.TrajectoryChunk], None], str]] = {
     "an unknown name": (header(2, name="rewards"), "expected ['observations'"),
@@ -223,7 +223,7 @@ DESCRIBED: dict[str, tuple[Callable[[pb.TrajectoryChunk], None], str]] = {
     "a byte too few": (shorten, "goes beyond"),
     "a byte too many": (lengthen, "account for"),
     "an empty array with impossible sides": (
-        header(FINAL, shape=[0, 2**32 - 1, 2**32 - 1, 2**32 - 1]),
+        header(MASKS, shape=[0, 2**32 - 1, 2**32 - 1, 2**32 - 1]),
         "impossible shape",
     ),
 }
