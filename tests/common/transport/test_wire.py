@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -98,8 +99,26 @@ def test_a_chunk_of_one_message_is_not_copied_on_the_way_out_or_in() -> None:
     version = make(0, {"x": np.zeros(1000, np.float32)})
     (chunk,) = weights_chunks(version)
     assembly = wire.Assembly(LIMIT)
-    assert assembly.add(0, len(version.data), version.data) is version.data
+    arrived = assembly.add(0, len(version.data), version.data)
+    assert arrived is not None and np.shares_memory(arrived, np.frombuffer(version.data, np.uint8))
     assert chunk.data == version.data
+
+
+def test_a_payload_of_many_messages_is_there_once_and_in_no_pieces() -> None:
+    """The peak of the receiving side, whose messages are made as they come."""
+    pieces = 12
+    total = pieces * CHUNK_BYTES
+    assembly = wire.Assembly(total)
+    tracemalloc.start()
+    try:
+        for number in range(pieces):
+            found = assembly.add(number * CHUNK_BYTES, total, bytes([number]) * CHUNK_BYTES)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found is not None and found[::CHUNK_BYTES].tolist() == list(range(pieces))
+    assert not found.flags.writeable and assembly.empty
+    assert peak < total + 2 * CHUNK_BYTES
 
 
 def test_noncontiguous_arrays_arrive_right() -> None:
