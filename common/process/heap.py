@@ -27,4 +27,5 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     settings = {ARENA_MAX: 1, MMAP_THRESHOLD: LARGEST_KEPT, TRIM_THRESHOLD: LARGEST}
-    return all([mallopt(name, value) for name, value in settings.items()])
+    taken = [mallopt(name, value) for name, value in settings.items()]
+    return all(taken)

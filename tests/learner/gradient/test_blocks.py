@@ -3,6 +3,7 @@ task."""
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from typing import Any
 
@@ -94,6 +95,28 @@ def test_later_passes_over_a_batch_in_blocks_learn_what_they_learn_from_it_as_a_
     whole = flat()
     monkeypatch.setattr(division, "BLOCK_BYTES", 1)
     np.testing.assert_allclose(flat(), whole, atol=2e-5)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "agent_mean"])
+def test_bits_are_equal_for_any_limit_of_memory_and_any_number_of_threads(
+    reduction: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several blocks a task, lives of unlike lengths, two updates of two passes each."""
+    found = set()
+    for memory, workers in ((None, 1), (None, 3), (1, 3), (2, 8)):
+        config = {"update": {"tasks": 3, "passes": 2}, "loss": {"baseline": "value", "reduction": reduction}}
+        game = game_of(config | {"learner": {"memory": memory}})
+        whole = block_bytes(game.policies, game.config, 6)
+        monkeypatch.setattr(division, "BLOCK_BYTES", whole // 4)
+        assert len(blocks(6, 15, step_bytes(game.policies[0], game.config))) >= 4
+        training = Training(game.config, game.spec, game.policies, {0: game.version})
+        with ThreadPoolExecutor(training.side_by_side(workers)) as threads:
+            for update in range(2):
+                batch = [game.play(training_task(update, index)) for index in range(3)]
+                training.apply(list(threads.map(training.sums, batch)), threads.map)
+        found.add(training.current.sha256)
+        monkeypatch.setattr(division, "BLOCK_BYTES", BLOCK_BYTES)
+    assert len(found) == 1
 
 
 def held_bytes(game: Game) -> int:
