@@ -63,10 +63,13 @@ def examine(
     remarks: list[Remark] = []
     met: list[EnvironmentSpec] = []
     found: Finding | None = None
+    seconds: list[float] = []
     held = resident()
 
     def make_one() -> Environment:
+        began = time.perf_counter()
         environment = make(spec)
+        seconds.append(time.perf_counter() - began)
         if not met:
             met.append(environment.spec)
             remarks.extend(_introduced(environment.spec))
@@ -78,7 +81,7 @@ def examine(
             remarks.append(_purity(found))
             at_once = _at_once(environment.spec, found.seconds, instances)
             remarks += _played(environment, episodes, seed, steps, at_once)
-            remarks += weights(environment, found.seconds, resident() - held, at_once)
+            remarks += weights(environment, seconds, resident() - held, at_once)
         finally:
             environment.close()
     except EnvironmentFault as fault:
