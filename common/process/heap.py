@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import ctypes
 
-TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8
+TRIM_THRESHOLD, MMAP_MAX, ARENA_MAX = -1, -4, -8
 """glibc's names for these settings, from `malloc.h`."""
 LARGEST = (1 << 31) - 1
-LARGEST_KEPT = 32 << 20
-"""The most that glibc takes for `MMAP_THRESHOLD`: what is larger goes back to the kernel at once. Such are trajectories
-of large tasks, which leave holes that nothing else fits into; arrays of a block (`learner/gradient/blocks.py`) are
-smaller."""
 
 
 def keep_freed_memory() -> bool:
@@ -26,6 +22,4 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    settings = {ARENA_MAX: 1, MMAP_THRESHOLD: LARGEST_KEPT, TRIM_THRESHOLD: LARGEST}
-    taken = [mallopt(name, value) for name, value in settings.items()]
-    return all(taken)
+    return all([mallopt(ARENA_MAX, 1), mallopt(MMAP_MAX, 0), mallopt(TRIM_THRESHOLD, LARGEST)])

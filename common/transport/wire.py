@@ -3,6 +3,7 @@ bytes."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from math import prod
 from typing import Any, cast
@@ -20,6 +21,7 @@ from chorus.protos.chorus.v1 import rollout_pb2 as pb
 CHUNK_BYTES = 1 << 20
 MESSAGE_BYTES = CHUNK_BYTES + (64 << 10)
 WEIGHTS_BYTES = 4 << 30
+LARGE = 32 << 20
 Bytes = NDArray[np.uint8]
 DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
@@ -158,7 +160,7 @@ class Assembly:
         if len(data) == total:
             return np.frombuffer(data, np.uint8)
         if self.empty:
-            self._payload = np.empty(total, np.uint8)
+            self._payload = _room(total)
         self._payload[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
         self._received += len(data)
         if self._received < total:
@@ -166,6 +168,12 @@ class Assembly:
         payload, self._payload, self._received = self._payload, np.empty(0, np.uint8), 0
         payload.flags.writeable = False
         return payload
+
+
+def _room(size: int) -> Bytes:
+    """Memory to fill. What is large goes back to the kernel as soon as nobody needs it; in the heap, which keeps what
+    is freed (`common/process/heap.py`), it would leave holes that nothing else fits into."""
+    return np.frombuffer(mmap.mmap(-1, size), np.uint8) if size > LARGE else np.empty(size, np.uint8)
 
 
 class TrajectoryAssembly:

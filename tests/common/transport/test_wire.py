@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -119,6 +120,17 @@ def test_a_payload_of_many_messages_is_there_once_and_in_no_pieces() -> None:
     assert found is not None and found[::CHUNK_BYTES].tolist() == list(range(pieces))
     assert not found.flags.writeable and assembly.empty
     assert peak < total + 2 * CHUNK_BYTES
+
+
+def test_a_large_payload_leaves_nothing_in_the_heap_once_nobody_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "LARGE", CHUNK_BYTES)
+    sent = large()
+    found = arrived(trajectory_chunks(sent))
+    assert digest(found) == digest(sent)
+    base: Any = found.observations
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap)
 
 
 def test_noncontiguous_arrays_arrive_right() -> None:
