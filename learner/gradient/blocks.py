@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import ceil, prod
+from math import ceil
 
 from chorus.common.policy.layout import value_trunk
 from chorus.common.policy.sharing import PolicySpec
-from chorus.common.policy.trunk import Seen, convolution_sizes, is_picture, is_set
+from chorus.common.policy.trunk import Seen, is_set
 from chorus.common.settings.config import Config
 from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient.network import structure
@@ -60,11 +60,10 @@ def block_bytes(policies: Sequence[PolicySpec], config: Config, steps: int) -> i
 
 
 def _trunk(seen: Seen, network: NetworkConfig) -> int:
-    """Numbers that a trunk is shown and that convolutions and attention make of them, at one step of one row."""
+    """Numbers that a trunk is shown and that attention makes of them, at one step of one row. What convolutions make of
+    pictures is held for a few of them only (`convolution.py`)."""
     numbers = seen.size
-    if is_picture(seen.shape, network):
-        numbers += sum(prod(size) for size in convolution_sizes(seen.shape, network)[1:])
-    elif is_set(seen.shape, network):
+    if is_set(seen.shape, network):
         entities = seen.shape[0]
         numbers += entities * (6 * network.attention + network.heads * entities)
     return numbers

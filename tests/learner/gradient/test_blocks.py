@@ -13,11 +13,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chorus.common.policy.trunk import Seen, trunk
+from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient import blocks as division
-from chorus.learner.gradient import reinforce
+from chorus.learner.gradient import convolution, reinforce
 from chorus.learner.gradient.blocks import BLOCK_BYTES, block_bytes, blocks, step_bytes
+from chorus.learner.gradient.convolution import pictures_at_once
+from chorus.learner.gradient.lives import Lives
 from chorus.learner.gradient.network import Network
 from chorus.learner.gradient.running_statistics import Statistics
+from chorus.learner.gradient.trunk import Trunk
 from chorus.learner.update.training import Training
 from tests.playground import Game, settings, training_task, write_script
 
@@ -167,7 +172,7 @@ def test_fewer_threads_differentiate_at_once_where_their_blocks_would_take_more_
     assert at_once(None) == 8
     assert at_once(1) == 1, "one always works"
     assert at_once(300) == 2
-    assert at_once(300, lstm=5) == 8, "small blocks have room beside one another"
+    assert at_once(1000, lstm=5) == 8, "small blocks have room beside one another"
 
 
 def test_a_block_is_reckoned_by_what_the_networks_are_and_see() -> None:
@@ -177,3 +182,38 @@ def test_a_block_is_reckoned_by_what_the_networks_are_and_see() -> None:
     own = game_of({"loss": {"baseline": "value"}, "value": {"network": "own", "sees": "own"}})
     assert step_bytes(team.policies[0], team.config) > step_bytes(own.policies[0], own.config)
     assert block_bytes(plain.policies, plain.config, 6) == 6 * 5 * 3 * step_bytes(plain.policies[0], plain.config)
+
+
+def test_many_pictures_are_differentiated_a_few_at_a_time_with_the_same_gradient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen, network = Seen((9, 8, 3), 2), NetworkConfig(channels=(4, 6), encoder=7, lstm=5)
+    draws = np.random.default_rng(0)
+    own = {
+        name: torch.from_numpy(draws.normal(size=drawn.shape)).requires_grad_()
+        for name, drawn in trunk(seen, network, "").items()
+    }
+    inputs = torch.from_numpy(draws.normal(size=(20 * 3, seen.size)))
+    lives = Lives(None, np.full(20, 3), np.full(3, 20))
+
+    def gradient() -> tuple[list[torch.Tensor], int]:
+        held: list[int] = []
+
+        def note(tensor: torch.Tensor) -> torch.Tensor:
+            held.append(tensor.numel())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            found = Trunk(own, seen, network).outputs(inputs, lives).square().sum()
+        return list(torch.autograd.grad(found, list(own.values()))), sum(held)
+
+    whole, held = gradient()
+    made = pictures_at_once(seen, network)
+    assert made is not None and made > 60, "so few small ones are taken together"
+    monkeypatch.setattr(convolution, "PICTURES_BYTES", convolution.PICTURES_BYTES * 7 // made)
+    assert 5 <= (pictures_at_once(seen, network) or 0) <= 8
+    parts, held_of_few = gradient()
+    for mine, theirs in zip(parts, whole, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-10)
+    shown = inputs.numel()
+    assert held_of_few - shown < (held - shown) / 2, "but for what the networks are shown"
