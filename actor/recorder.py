@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chorus.common.environments.interface import (
     ActionArray,
     EnvironmentSpec,
     FloatArray,
     Frame,
-    ObservationArray,
     Outcome,
 )
 from chorus.common.tasks.task import Task
@@ -58,8 +56,6 @@ class Recorder:
         }
         self._lengths = np.zeros(episodes, np.int32)
         self._running = np.ones(0, np.bool_)
-        self._final: list[ObservationArray] = []
-        self._final_at: list[NDArray[np.intp]] = []
 
     def begin_wave(self, first: int, size: int) -> None:
         """Record the `size` episodes from number `first` on next."""
@@ -93,13 +89,6 @@ class Recorder:
         if not running.all():
             for name in ("individual_rewards", "team_rewards", "terminated", "truncated"):
                 arrays[name][step, wave][~running] = 0
-        truncated = arrays["truncated"][step, wave]
-        if truncated.any():
-            final = outcome.frame.observations if outcome.final_observations is None else outcome.final_observations
-            self._final.append(final[truncated])
-            episode, agent = np.nonzero(truncated)
-            slots = arrays["truncated"].shape[1:]
-            self._final_at.append((step * slots[0] + wave.start + episode) * slots[1] + agent)
         self._lengths[wave][running] += 1
         self._running = running & ~outcome.over
         self.steps += 1
@@ -108,12 +97,4 @@ class Recorder:
         """All that was recorded."""
         steps = int(self._lengths.max())
         arrays = {name: array[:steps] for name, array in self._arrays.items()}
-        return Trajectory(task, version, lengths=self._lengths, final_observations=self._last_seen(), **arrays)
-
-    def _last_seen(self) -> ObservationArray:
-        """What the truncated saw last, by time, then episode, then agent: waves lie between one another."""
-        if not self._final:
-            return np.zeros((0, self._spec.observation_size), self._spec.observation_dtype)
-        final: ObservationArray = np.concatenate(self._final)
-        order = np.argsort(np.concatenate(self._final_at), kind="stable")
-        return final if (np.diff(order) == 1).all() else final[order]
+        return Trajectory(task, version, lengths=self._lengths, **arrays)

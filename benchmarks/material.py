@@ -27,6 +27,5 @@ def made_trajectory(environment: EnvironmentSpec, episodes: int, task: Task, ver
         terminated=np.zeros(slots, np.bool_),
         truncated=ended,
         lengths=np.full(episodes, slots[0], np.int32),
-        final_observations=generator.random((slots[1] * slots[2], environment.observation_size), np.float32),
         action_masks=np.zeros((0, 0, 0, 0), np.bool_),
     )

@@ -95,5 +95,4 @@ def ragged(trajectory: Trajectory, seed: int = 0) -> Trajectory:
     }
     arrays |= {"lengths": lengths, "action_masks": trajectory.action_masks}
     arrays["terminated"], arrays["truncated"] = np.ascontiguousarray(last), np.zeros_like(trajectory.truncated)
-    arrays["final_observations"] = trajectory.final_observations[:0]
     return Trajectory(trajectory.task, trajectory.version, **arrays)

@@ -61,31 +61,31 @@ def measure_stages(scene: Scene, effort: Effort) -> Stages:
             else:
                 sample_gaussian(outputs, deviation, spec.agent.bounds, draws, False)
 
-    network, learned = _differentiable(scene, played)
+    network, blocks = _differentiable(scene, played)
 
     def differentiate() -> None:
-        outputs = network.forward(learned.inputs, learned.lives, learned.seen)
-        if spec.agent.choices:
-            log_probability, entropy = categorical(outputs.policy, learned.actions, spec.agent.choices)
-        else:
-            spread = network.parameters["log_std"]
-            log_probability, entropy = squashed_gaussian(outputs.policy, spread, learned.actions, spec.agent.bounds)
-        loss = -(log_probability + entropy).sum()
-        network.gradient(loss if outputs.value is None else loss + outputs.value.square().sum())
+        for block in blocks:
+            outputs = network.forward(block.inputs, block.lives, block.seen)
+            if spec.agent.choices:
+                log_probability, entropy = categorical(outputs.policy, block.actions, spec.agent.choices)
+            else:
+                spread = network.parameters["log_std"]
+                log_probability, entropy = squashed_gaussian(outputs.policy, spread, block.actions, spec.agent.bounds)
+            loss = -(log_probability + entropy).sum()
+            network.gradient(loss if outputs.value is None else loss + outputs.value.square().sum())
 
     environment, inferring, gradient = medians([random.play, act, differentiate], effort)
     gradient *= scene.config.update.passes
     return Stages(environment / random.agent_steps, inferring / (steps * rows), gradient / played.agent_steps)
 
 
-def _differentiable(scene: Scene, played: Trajectory) -> tuple[Network, Sample]:
-    """The first policy's network and a task's steps as it reads them, which a learner of several passes keeps."""
+def _differentiable(scene: Scene, played: Trajectory) -> tuple[Network, list[Sample]]:
+    """The first policy's network and a task's blocks as it reads them, which a learner of several passes keeps."""
     update = structs.replace(scene.config.update, passes=max(2, scene.config.update.passes))
     several = structs.replace(scene.config, update=update)
     training = replace(scene, config=several).training()
-    learned = training.sums(played).policies[0].sample
-    assert learned is not None, "a task in which nobody acted"
-    return training._networks[0], learned
+    material = training.sums(played).policies[0].material
+    return training._networks[0], [block.sample(several) for block in material]
 
 
 class RandomTask:

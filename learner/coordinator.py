@@ -109,7 +109,7 @@ class Coordinator:
         self._stop = asyncio.Event()
         self._fault: BaseException | None = None
         self._background: set[asyncio.Task[None]] = set()
-        self.workers = config.learner.workers or len(os.sched_getaffinity(0))
+        self.workers = training.side_by_side(config.learner.workers or len(os.sched_getaffinity(0)))
         self._gradients = ThreadPoolExecutor(self.workers, thread_name_prefix="gradient")
         self._step = ThreadPoolExecutor(1, thread_name_prefix="step")
         self._intake = ThreadPoolExecutor(1, thread_name_prefix="intake")

@@ -134,11 +134,10 @@ def _elsewhere(here: Examination) -> Finding:
     from chorus.common.environments.checks.finding import Finding, Verdict
 
     salt = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
-    places = os.pathsep.join(place for place in sys.path if place)
     try:
         answer = subprocess.run(
             program.module_command("chorus.commands.check_env", here.spec, here.at_once),
-            env=os.environ | {"PYTHONHASHSEED": salt, "PYTHONPATH": places},
+            env=program.surroundings(PYTHONHASHSEED=salt),
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -199,6 +198,7 @@ def as_json(examination: Examination) -> dict[str, Any]:
 
 
 if __name__ == "__main__":  # the other process of `_elsewhere`
+    program.look_there_too()
     arithmetic.pin()
     from chorus.common.environments import make
     from chorus.common.environments.checks.purity import EPISODES, SEED, STEPS, digest

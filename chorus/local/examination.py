@@ -47,11 +47,10 @@ def examine_in_process(
     `patience`: seconds without a sign of life that count as hanging.
     """
     arguments = (spec, episodes, seed, steps, level, instances or 0)
-    places = os.pathsep.join(place for place in sys.path if place)
     with tempfile.TemporaryFile() as prints:
         process = subprocess.Popen(
             program.module_command("chorus.local.examination", *arguments),
-            env=os.environ | {"PYTHONPATH": places},
+            env=program.surroundings(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=prints,
@@ -164,5 +163,6 @@ def _left_thread(name: str, count: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    program.look_there_too()
     arithmetic.pin()
     main(sys.argv[1:])

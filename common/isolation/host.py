@@ -21,6 +21,7 @@ from chorus.common.environments.user_errors import frames
 from chorus.common.isolation.messages import Gone, Message, generator_of, receive, send, spec_values
 from chorus.common.process.child_processes import end_descendants
 from chorus.common.process.exiting import leave
+from chorus.common.process.program import look_there_too
 
 PR_SET_PDEATHSIG = 1
 PAGE_BYTES = resource.getpagesize()
@@ -94,5 +95,6 @@ def _resident() -> int:
 
 
 if __name__ == "__main__":
+    look_there_too()
     main(sys.argv[1:])
     leave(0)

@@ -6,11 +6,9 @@ next `reset`, one that hangs is killed, and one that leaks is renewed between tw
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 from typing import IO, Any
 
@@ -152,11 +150,10 @@ class _Host:
         self.line, theirs = socket.socketpair()
         self._faults: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         shared = theirs.fileno(), self._faults.fileno()
-        places = os.pathsep.join(place for place in sys.path if place)
         with theirs:
             self.process = subprocess.Popen(
                 program.module_command("chorus.common.isolation.host", *shared, spec, render),
-                env=os.environ | {"PYTHONPATH": places},
+                env=program.surroundings(),
                 stdin=subprocess.DEVNULL,
                 stdout=prints,
                 stderr=prints,

@@ -41,7 +41,7 @@ def refuse_too_large(config: Config, policies: Sequence[PolicySpec], trajectory:
             weights * vectors
         ),
         f"the gradients of a batch, with update.tasks {config.tasks}": weights * config.tasks,
-        f"a task's trajectory, with task.episodes {config.episodes}": 2 * trajectory,  # in parts, and put together
+        f"a task's trajectory, with task.episodes {config.episodes}": trajectory,
     }
     total = sum(needs.values())
     if total > USABLE * memory:

@@ -280,6 +280,9 @@ class LearnerConfig(Section, frozen=True):
 
     Attributes:
         workers: threads that compute gradients, each for one task at a time. `null` for one per core.
+        memory: MiB that gradients may take at once. A thread holds one block of its task (`learner/gradient/blocks.py`:
+            at most 128 MiB, unless one agent's whole episode takes more), so fewer threads work where they would take
+            more together; one always does. `null` for no limit but that.
         task_timeout: seconds without an environment step after which an actor counts as hung; also the deadline of a
             task while no task's duration is known.
         processes: R, the processes that are one learner together (docs/distributed.md). `null` for as many as
@@ -289,6 +292,7 @@ class LearnerConfig(Section, frozen=True):
     """
 
     workers: Positive | None = None
+    memory: Positive | None = None
     task_timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 120.0
     processes: Positive | None = None
     group_timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 60.0

@@ -3,6 +3,7 @@ bytes."""
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from math import prod
 from typing import Any, cast
@@ -20,6 +21,8 @@ from chorus.protos.chorus.v1 import rollout_pb2 as pb
 CHUNK_BYTES = 1 << 20
 MESSAGE_BYTES = CHUNK_BYTES + (64 << 10)
 WEIGHTS_BYTES = 4 << 30
+LARGE = 32 << 20
+Bytes = NDArray[np.uint8]
 DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
     "int32": np.dtype("<i4"),
@@ -121,21 +124,25 @@ def _pieces(payload: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 class Assembly:
-    """Collects the chunks of one payload after another, in order, never more than `limit` bytes of one."""
+    """Collects the chunks of one payload after another, in order, never more than `limit` bytes of one.
+
+    Each goes to its place at once, so that a payload is there once, not in pieces and put together. Memory that was
+    announced but not filled yet is the kernel's still.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._pieces: list[bytes] = []
+        self._payload: Bytes = np.empty(0, np.uint8)
         self._received = 0
         self._total = 0
 
     @property
     def empty(self) -> bool:
         """Whether the next chunk must begin a payload."""
-        return not self._pieces
+        return not self._received
 
-    def add(self, offset: int, total: int, data: bytes) -> bytes | None:
-        """Take a chunk; return the payload once it is whole.
+    def add(self, offset: int, total: int, data: bytes) -> Bytes | None:
+        """Take a chunk; return the payload once it is whole, read-only.
 
         Raises:
             MalformedData: the chunk is empty, too large, out of order, or belongs to another payload.
@@ -150,13 +157,23 @@ class Assembly:
             raise MalformedData(f"chunk at offset {offset}; expected offset {self._received}")
         if not 0 < len(data) <= min(CHUNK_BYTES, total - offset):
             raise MalformedData(f"chunk of {len(data)} bytes; expected 1 to {min(CHUNK_BYTES, total - offset)}")
-        self._pieces.append(data)
+        if len(data) == total:
+            return np.frombuffer(data, np.uint8)
+        if self.empty:
+            self._payload = _room(total)
+        self._payload[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
         self._received += len(data)
         if self._received < total:
             return None
-        payload = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces, self._received = [], 0
+        payload, self._payload, self._received = self._payload, np.empty(0, np.uint8), 0
+        payload.flags.writeable = False
         return payload
+
+
+def _room(size: int) -> Bytes:
+    """Memory to fill. What is large goes back to the kernel as soon as nobody needs it; in the heap, which keeps what
+    is freed (`common/process/heap.py`), it would leave holes that nothing else fits into."""
+    return np.frombuffer(mmap.mmap(-1, size), np.uint8) if size > LARGE else np.empty(size, np.uint8)
 
 
 class TrajectoryAssembly:
@@ -191,7 +208,7 @@ class TrajectoryAssembly:
         return None if payload is None else _read_trajectory(self._first, payload)
 
 
-def _read_trajectory(first: pb.TrajectoryChunk, payload: bytes) -> Trajectory:
+def _read_trajectory(first: pb.TrajectoryChunk, payload: Bytes) -> Trajectory:
     names = [header.name for header in first.arrays]
     if names != list(Trajectory.NAMES):
         raise MalformedData(f"arrays are {names}; expected {list(Trajectory.NAMES)}")
@@ -214,7 +231,7 @@ def _read_trajectory(first: pb.TrajectoryChunk, payload: bytes) -> Trajectory:
     return Trajectory(task=read_task(first.task), version=first.version, **arrays)  # type: ignore[arg-type]
 
 
-def _array(payload: bytes, header: pb.ArrayHeader, count: int, offset: int) -> Array:
+def _array(payload: Bytes, header: pb.ArrayHeader, count: int, offset: int) -> Array:
     """A view of `count` numbers of the payload."""
     if header.dtype == "bool" and np.frombuffer(payload, np.uint8, count, offset).max(initial=0) > 1:
         raise MalformedData(f"{header.name} holds a byte that is neither 0 nor 1")
@@ -242,4 +259,4 @@ class WeightsAssembly:
         elif chunk.version != self._first.version:
             raise MalformedData(f"a chunk of version {chunk.version} came before {self._first.version} was whole")
         payload = self._bytes.add(chunk.offset, chunk.total_bytes, chunk.data)
-        return None if payload is None else receive(chunk.version, payload, self._first.sha256)
+        return None if payload is None else receive(chunk.version, payload.tobytes(), self._first.sha256)

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import torch
 from torch import Tensor
 
-from chorus.common.policy.trunk import Seen
+from chorus.common.policy.trunk import Seen, convolution_sizes, is_picture
 from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient.layer import ACTIVATIONS, Parameters
+
+PICTURES_BYTES = 64 << 20
+"""What convolutions may make of the pictures that are differentiated together."""
+NUMBER = 4
+"""Bytes of a float32."""
+
+
+def pictures_at_once(seen: Seen, network: NetworkConfig) -> int | None:
+    """How many pictures are differentiated together, by what convolutions make of each; None where nobody sees any."""
+    if not is_picture(seen.shape, network):
+        return None
+    made = sum(prod(size) for size in convolution_sizes(seen.shape, network)[1:])
+    return max(1, PICTURES_BYTES // (NUMBER * made))
 
 
 def see_picture(own: Parameters, seen: Seen, network: NetworkConfig, inputs: Tensor) -> Tensor:

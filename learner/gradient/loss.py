@@ -17,7 +17,7 @@ one over the length of the step's life.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -89,6 +89,26 @@ class StepSums:
     shortened: int = 0
     square: float = 0.0
     disagreement: float = 0.0
+
+    def __add__(self, other: StepSums) -> StepSums:
+        """Of two blocks of one task, the first one first; the gradient in float64."""
+        gradients = [part.gradient for part in (self, other) if part.gradient is not None]
+        return StepSums(
+            gradient=gradients[0].double() + gradients[1] if len(gradients) == 2 else next(iter(gradients), None),
+            steps=self.steps + other.steps,
+            lives=self.lives + other.lives,
+            loss=self.loss + other.loss,
+            entropy=self.entropy + other.entropy,
+            ratio=self.ratio + other.ratio,
+            ratio_max=max(self.ratio_max, other.ratio_max),
+            divergence=self.divergence + other.divergence,
+            shortened=self.shortened + other.shortened,
+            disagreement=max(self.disagreement, other.disagreement),
+        )
+
+    def rounded(self, dtype: torch.dtype) -> StepSums:
+        """With the gradient in the network's precision."""
+        return self if self.gradient is None else replace(self, gradient=self.gradient.to(dtype))
 
 
 def step_sums(

@@ -32,7 +32,7 @@ class PackedSteps:
 
     @staticmethod
     def of(data: PolicyData, device: torch.device) -> PackedSteps:
-        """Pack one policy's side of a task."""
+        """Pack the rows of one policy's side of a task."""
         trajectory = data.trajectory
         acted = data.grid(trajectory.acted)
         return PackedSteps(pack(acted, data.grid(trajectory.terminated | trajectory.truncated)), acted, device)
@@ -40,10 +40,10 @@ class PackedSteps:
     def inputs(self, data: PolicyData) -> Tensor:
         """The network's inputs `[step, input]`, not yet normalised; float32, on the CPU."""
         spec = data.spec
-        observed = spec.inputs(data.trajectory.observations)
+        observed = spec.inputs(data.trajectory.observations[:, data.episodes])
         if len(data.agents) != len(spec.agents):
             observed = observed[:, :, [spec.agents.index(agent) for agent in data.agents]]
-        return self._ordered(observed.reshape(-1, spec.input_size))
+        return self._ordered(data.rows_of(observed).reshape(-1, spec.input_size))
 
     def select(self, grid: NDArray[Any]) -> Tensor:
         """`[time, row, ...]` as `[step, ...]` in packed order."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class PolicyData:
         team_tail: `[time, episode, 1]`, discounted, mixed and scaled team rewards after each step.
         returns: `[time, episode, agent]`, of the mixed and scaled rewards.
         living: bool `[time, episode, agent]`.
+        block: the rows that are looked at; None for all of them.
     """
 
     trajectory: Trajectory
@@ -34,13 +36,37 @@ class PolicyData:
     team_tail: Values
     returns: Values
     living: NDArray[np.bool_]
+    block: slice | None = None
 
     @property
     def rows(self) -> int:
         """Episodes times agents."""
         return int(self.returns.shape[1]) * len(self.agents)
 
+    def within(self, block: slice) -> PolicyData:
+        """The same, looking at some rows only."""
+        return replace(self, block=None if block == slice(0, self.rows) else block)
+
+    @property
+    def episodes(self) -> slice:
+        """Those that the rows looked at are of."""
+        if self.block is None:
+            return slice(0, int(self.returns.shape[1]))
+        return slice(self.block.start // len(self.agents), ceil(self.block.stop / len(self.agents)))
+
     def grid(self, values: NDArray[Any]) -> NDArray[Any]:
-        """This policy's part of an array over `[time, episode, agent, ...]`, as `[time, row, ...]`."""
-        own = values if len(self.agents) == values.shape[2] else values[:, :, self.agents]
-        return own.reshape(len(own), self.rows, *values.shape[3:])
+        """The rows of an array over `[time, episode, agent, ...]`, all agents being there, as `[time, row, ...]`."""
+        near = values[:, self.episodes]
+        return self.rows_of(near if len(self.agents) == values.shape[2] else near[:, :, self.agents])
+
+    def own_grid(self, values: NDArray[Any]) -> NDArray[Any]:
+        """The rows of an array over `[time, episode, own agent, ...]`, as `[time, row, ...]`."""
+        return self.rows_of(values[:, self.episodes])
+
+    def rows_of(self, near: NDArray[Any]) -> NDArray[Any]:
+        """The rows of an array over `[time, episode, own agent, ...]` of `episodes` alone, as `[time, row, ...]`."""
+        rows = near.reshape(len(near), near.shape[1] * near.shape[2], *near.shape[3:])
+        if self.block is None:
+            return rows
+        first = self.episodes.start * len(self.agents)
+        return rows[:, self.block.start - first : self.block.stop - first]

@@ -5,27 +5,32 @@ or several where the batch is used more than once:
 
     gradient = (1/Z) sum_task gradient of the task's summed loss
 
-Since Z belongs to the whole batch, a task yields its sum with Z = 1 (`reduction.py` adds up and divides). What a task
-is worth (returns, baselines, advantages, targets of a value) is found out once, by the weights that the update begins
-with; later steps differentiate the same `Sample` again.
+Since Z belongs to the whole batch, a task yields its sum with Z = 1 (`reduction.py` adds up and divides). Large tasks
+are differentiated block by block (`blocks.py`). What a task is worth (returns, baselines, advantages, targets of a
+value) is found out once, by the weights that the update begins with; later steps differentiate the same `Material`
+again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from chorus.common.environments.interface import EnvironmentSpec, FloatArray
+from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.settings.config import Config
 from chorus.common.settings.schedule import value_at
 from chorus.common.tasks.trajectory import Trajectory
-from chorus.learner.gradient.loss import Sample, StepSums, step_sums
+from chorus.learner.gradient.blocks import blocks, step_bytes
+from chorus.learner.gradient.loss import StepSums, step_sums
+from chorus.learner.gradient.material import Eyes, Material
 from chorus.learner.gradient.network import Network
 from chorus.learner.gradient.packed_steps import PackedSteps
 from chorus.learner.gradient.policy_data import PolicyData
@@ -37,9 +42,8 @@ from chorus.learner.gradient.returns import (
     split_rewards,
 )
 from chorus.learner.gradient.running_statistics import Statistics, StatisticSums, Sums, observation_sums, power_sums
-from chorus.learner.gradient.team_view import everyone, team_inputs
 from chorus.learner.gradient.value import slow_value
-from chorus.learner.gradient.worth import worth_of
+from chorus.learner.gradient.worth import plain_baseline, worth_of
 
 
 @dataclass(frozen=True)
@@ -51,14 +55,25 @@ class PolicySums:
         statistics: to the version's running statistics.
         returns: `[time, 3]`, count, sum and sum of squares of returns at each step of the episode.
         residual: the same of returns less their baseline.
-        sample: what further steps differentiate; None if nobody acted by this policy.
+        material: what further steps differentiate, block by block; nothing if there are none, or nobody acted by this
+            policy.
     """
 
     step: StepSums
     statistics: StatisticSums
     returns: Sums
     residual: Sums
-    sample: Sample | None
+    material: tuple[Material, ...]
+
+    def __add__(self, other: PolicySums) -> PolicySums:
+        """Of two blocks of one task, the first one first."""
+        return PolicySums(
+            self.step + other.step,
+            self.statistics + other.statistics,
+            self.returns + other.returns,
+            self.residual + other.residual,
+            self.material + other.material,
+        )
 
 
 def policy_data(
@@ -129,80 +144,99 @@ def task_sums(
     """
     specs = [network.spec for network in networks]
     scales = [known.reward_scale(config) for known in statistics]
-    everybody = everyone(trajectory, specs, statistics) if _sees_team(config) else None
+    eyes = Eyes(specs, statistics, config.loss.baseline == "value" and config.value.sees == "team")
     sums = []
     for number, data in enumerate(policy_data(trajectory, specs, scales, environment, config, agents)):
         network = networks[number]
         source = network if slow is None else slow[number]
-        known = statistics[number]
-        sums.append(_policy_sums(data, network, source, known, scales[number], everybody, config, differentiate))
+        sums.append(_policy_sums(data, network, source, number, scales[number], eyes, config, differentiate))
     return sums
 
 
-def repeated_sums(networks: Sequence[Network], samples: Sequence[Sample | None], config: Config) -> list[StepSums]:
-    """One task's contribution to a later step of the same update, by the weights that the steps before it left."""
-    sums = []
-    for network, sample in zip(networks, samples, strict=True):
-        if sample is None:
-            sums.append(StepSums())
-        else:
-            outputs = network.forward(sample.inputs, sample.lives, sample.seen)
-            sums.append(step_sums(network, outputs, sample, config, surrogate=True, on_policy=False))
-    return sums
+def repeated_sums(
+    networks: Sequence[Network], materials: Sequence[Sequence[Material]], config: Config
+) -> list[StepSums]:
+    """One task's contribution to a later step of the same update, by the weights that the steps before it left.
+
+    Args:
+        networks: one per policy.
+        materials: what `task_sums` left of each policy's blocks.
+        config: the run's.
+    """
+    found = []
+    for network, blocks_of in zip(networks, materials, strict=True):
+        steps = (_repeated(network, material, config) for material in blocks_of)
+        found.append(reduce(add, steps, StepSums()).rounded(network.flat.dtype))
+    return found
 
 
-def _sees_team(config: Config) -> bool:
-    return config.loss.baseline == "value" and config.value.sees == "team"
+def _repeated(network: Network, material: Material, config: Config) -> StepSums:
+    sample = material.sample(config)
+    outputs = network.forward(sample.inputs, sample.lives, sample.seen)
+    return step_sums(network, outputs, sample, config, surrogate=True, on_policy=False)
 
 
 def _policy_sums(
     data: PolicyData,
     network: Network,
     slow: Network,
-    statistics: Statistics,
+    number: int,
     reward_scale: float,
-    everybody: FloatArray | None,
+    eyes: Eyes,
     config: Config,
     differentiate: bool,
 ) -> PolicySums:
-    trajectory, device, dtype = data.trajectory, network.flat.device, network.flat.dtype
-    acted = data.grid(trajectory.acted)
+    acted = data.grid(data.trajectory.acted)
     reward_sums = power_sums(data.rewards[data.living] * reward_scale)
     if not acted.any():
         nothing = np.zeros((len(acted), 3))
-        return PolicySums(StepSums(), StatisticSums.nothing(reward_sums), nothing, nothing, None)
-    steps = PackedSteps.of(data, device)
-    raw = steps.inputs(data)
-    seen = None if everybody is None else _team_seen(everybody, data, steps).to(dtype)
-    several = config.update.passes * config.minibatches > 1
-    sample = Sample(
-        lives=steps.lives,
-        inputs=_normalise(raw, statistics).to(device, dtype),
-        seen=seen,
-        actions=steps.select(data.grid(trajectory.actions)[:, :, : data.spec.agent.action_size]),
-        allowed=_allowed(data, steps),
-        behaviour=steps.select(data.grid(trajectory.log_probabilities)).to(dtype),
-        advantage=torch.empty(0),
-        target=None,
-        weights=steps.weights(config.loss.reduction).to(dtype),
-        bonus=value_at(config.loss.entropy, trajectory.task.update),
+        return PolicySums(StepSums(), StatisticSums.nothing(reward_sums), nothing, nothing, ())
+    plain = plain_baseline(data, config)
+    steps, rows = acted.shape
+    found = (
+        _block_sums(data.within(block), plain, network, slow, eyes.statistics[number], eyes, config, differentiate)
+        for block in blocks(steps, rows, step_bytes(network.spec, config))
+        if acted[:, block].any()
     )
+    total = reduce(add, found)
+    return replace(
+        total,
+        step=total.step.rounded(network.flat.dtype),
+        statistics=replace(total.statistics, reward=reward_sums),
+    )
+
+
+def _block_sums(
+    data: PolicyData,
+    plain: Values,
+    network: Network,
+    slow: Network,
+    statistics: Statistics,
+    eyes: Eyes,
+    config: Config,
+    differentiate: bool,
+) -> PolicySums:
+    """What some rows contribute, but for rewards."""
+    device, dtype = network.flat.device, network.flat.dtype
+    acted = data.grid(data.trajectory.acted)
+    steps = PackedSteps.of(data, device)
+    several = config.update.passes * config.minibatches > 1
+    material = Material(data, steps, eyes, statistics, dtype, torch.empty(0))
+    raw = material.raw()
+    sample = material.sample(config, raw)
     outputs = network.forward(sample.inputs, sample.lives, sample.seen)
     source = outputs.value
     if source is not None and slow is not network:
         source = slow_value(slow, sample.inputs, sample.seen, sample.lives)
-    worth = worth_of(data, steps, outputs.value, source, statistics, config)
+    worth = worth_of(data, steps, plain, outputs.value, source, statistics, config)
     raw_advantage = steps.select(worth.credit - worth.baseline).to(dtype)
-    sample = replace(
-        sample,
-        advantage=raw_advantage / statistics.advantage_scale(config),
-        target=None if worth.target is None else steps.select(worth.target).to(dtype),
-    )
+    advantage = raw_advantage / statistics.advantage_scale(config)
+    target = None if worth.target is None else steps.select(worth.target).to(dtype)
     return PolicySums(
         step=step_sums(
             network,
             outputs,
-            sample,
+            replace(sample, advantage=advantage, target=target),
             config,
             surrogate=several and config.lag > 0,
             on_policy=config.lag == 0,
@@ -212,27 +246,13 @@ def _policy_sums(
             steps.lives.count,
             float(raw_advantage.double().square().sum()),
             power_sums(worth.returns[acted]),
-            reward_sums,
+            np.zeros(3),
             _observed(raw, data.spec, statistics),
         ),
         returns=_sums_of_steps(worth.returns, acted),
         residual=_sums_of_steps(worth.returns - worth.baseline, acted),
-        sample=sample if several else None,
+        material=(replace(material, advantage=advantage, target=target),) if several else (),
     )
-
-
-def _team_seen(everybody: FloatArray, data: PolicyData, steps: PackedSteps) -> Tensor:
-    shown = team_inputs(everybody, data.spec)
-    if len(data.agents) != len(data.spec.agents):
-        shown = shown[:, :, [data.spec.agents.index(agent) for agent in data.agents]]
-    return steps.select(shown.reshape(len(shown), data.rows, -1))
-
-
-def _allowed(data: PolicyData, steps: PackedSteps) -> Tensor | None:
-    masks = data.trajectory.action_masks
-    if data.spec.agent.bounds or not masks.size:
-        return None
-    return steps.select(data.grid(masks)[:, :, : data.spec.output_size])
 
 
 def _sums_of_steps(values: Values, acted: NDArray[np.bool_]) -> Sums:
@@ -245,12 +265,3 @@ def _observed(raw: Tensor, spec: PolicySpec, statistics: Statistics) -> Sums | N
     if statistics.observation is None:
         return None
     return observation_sums(raw[:, : spec.agent.observation_size].numpy())
-
-
-def _normalise(inputs: Tensor, statistics: Statistics) -> Tensor:
-    """As the actor does: subtract the mean, multiply by the inverse deviation; an agent id behind it stays."""
-    if statistics.observation is None:
-        return inputs
-    mean, scale = (torch.from_numpy(part) for part in statistics.normaliser())
-    size = len(mean)
-    return torch.cat([(inputs[:, :size] - mean) * scale, inputs[:, size:]], dim=1)

@@ -16,14 +16,16 @@ from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient.running_statistics import Statistics
 
 
-def everyone(trajectory: Trajectory, policies: Sequence[PolicySpec], statistics: Sequence[Statistics]) -> FloatArray:
-    """float32 `[time, episode, observations + agents]`: all agents' observations one after the other, each normalised
-    as its own policy's are, then a flag for each agent: 1 where it acts."""
-    acted = trajectory.acted
+def everyone(
+    trajectory: Trajectory, policies: Sequence[PolicySpec], statistics: Sequence[Statistics], episodes: slice
+) -> FloatArray:
+    """float32 `[time, episode, observations + agents]` of some episodes: all agents' observations one after the other,
+    each normalised as its own policy's are, then a flag for each agent: 1 where it acts."""
+    acted, observations = trajectory.acted[:, episodes], trajectory.observations[:, episodes]
     shown: list[FloatArray] = [np.empty((*acted.shape[:2], 0), np.float32)] * acted.shape[2]
     for policy, known in zip(policies, statistics, strict=True):
         for agent in policy.agents:
-            observed = as_seen(trajectory.observations[:, :, agent, : policy.agent.observation_size])
+            observed = as_seen(observations[:, :, agent, : policy.agent.observation_size])
             if known.observation is not None:
                 mean, scale = known.normaliser()
                 observed = (observed - mean) * scale

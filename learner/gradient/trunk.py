@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from chorus.common.policy.trunk import MODULE, Seen, is_picture, is_set, memory_names, numbered
 from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient import own_module
 from chorus.learner.gradient.attention import see_set
-from chorus.learner.gradient.convolution import see_picture
+from chorus.learner.gradient.convolution import pictures_at_once, see_picture
 from chorus.learner.gradient.gru import packed_gru
 from chorus.learner.gradient.layer import Parameters, layer, norm
 from chorus.learner.gradient.lives import Lives
@@ -41,18 +42,35 @@ class Trunk:
         if network.module:
             module = {name[len(MODULE) + 1 :]: value for name, value in own.items() if name.startswith(f"{MODULE}.")}
             return own_module.outputs(module, self.seen, network, inputs, lives)
-        if is_picture(self.seen.shape, network):
-            inputs = see_picture(own, self.seen, network, inputs)
-        elif is_set(self.seen.shape, network):
-            inputs = see_set(own, self.seen, network, inputs)
-        for number in range(len(network.encoder_widths)):
-            inputs = layer(own, numbered("encoder", number), inputs, network.activation)
+        inputs = self._looked_at(inputs)
         for name in memory_names(network):
             if network.memory == "none":
                 inputs = layer(own, name, inputs, network.activation)
             else:
                 recurrence = self._lstm if network.memory == "lstm" else self._gru
                 inputs = norm(own, name, recurrence(name, inputs, lives))
+        return inputs
+
+    def _looked_at(self, inputs: Tensor) -> Tensor:
+        """What the memory reads. Of large pictures in great number the backward pass computes anew what convolutions
+        made of them, a few at a time, in place of holding it (Chen et al. 2016)."""
+        at_once = pictures_at_once(self.seen, self.network)
+        if at_once is None or len(inputs) <= at_once:
+            return self._encoded(inputs)
+        parts = torch.split(inputs, at_once)
+        return torch.cat(
+            [checkpoint(self._encoded, part, use_reentrant=False, preserve_rng_state=False) for part in parts]
+        )
+
+    def _encoded(self, inputs: Tensor) -> Tensor:
+        """Rows `[row, input]` through eyes and encoder, each by itself."""
+        own, network = self.own, self.network
+        if is_picture(self.seen.shape, network):
+            inputs = see_picture(own, self.seen, network, inputs)
+        elif is_set(self.seen.shape, network):
+            inputs = see_set(own, self.seen, network, inputs)
+        for number in range(len(network.encoder_widths)):
+            inputs = layer(own, numbered("encoder", number), inputs, network.activation)
         return inputs
 
     def _lstm(self, name: str, inputs: Tensor, lives: Lives) -> Tensor:

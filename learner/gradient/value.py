@@ -31,15 +31,15 @@ def value_targets(data: PolicyData, values: Values, config: Config) -> Values:
     not have, and dying for the team would look worse than it is.)
 
     Args:
-        data: one policy's side of the task.
+        data: one policy's side of the task, or some rows of it.
         values: `[time, row]` where somebody acted.
         config: the run's.
     """
     trajectory, discount = data.trajectory, config.loss.discount
     acted = data.grid(trajectory.acted)
     ended = data.grid(trajectory.terminated | trajectory.truncated)
-    after_death = np.broadcast_to(data.team_tail, data.returns.shape).reshape(acted.shape)
-    rewards = data.rewards.reshape(acted.shape)
+    after_death = data.own_grid(np.broadcast_to(data.team_tail, data.returns.shape))
+    rewards = data.own_grid(data.rewards)
     if config.value.steps is not None:
         return step_returns(rewards, values, acted, ended, after_death, discount, config.value.steps)
     return lambda_returns(rewards, values, acted, ended, after_death, discount, config.value.trace)

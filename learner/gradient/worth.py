@@ -32,30 +32,36 @@ class Worth:
     target: Values | None
 
 
+def plain_baseline(data: PolicyData, config: Config) -> Values:
+    """The baseline of returns that nothing has to be learned for, of a whole task: `[time, episode, agent]`."""
+    if config.loss.baseline == "leave_one_out":
+        return leave_one_out(data.returns, config.loss.pool)
+    return np.broadcast_to(0.0, data.returns.shape)
+
+
 def worth_of(
     data: PolicyData,
     steps: PackedSteps,
+    plain: Values,
     value: Tensor | None,
     source: Tensor | None,
     statistics: Statistics,
     config: Config,
 ) -> Worth:
-    """Of one policy's side of a task.
+    """Of one policy's side of a task, or of some rows of it.
 
     Args:
         data: it.
         steps: its steps in packed order.
+        plain: what `plain_baseline` says of the whole task.
         value: `[step]`, what the learned value says; None without one.
         source: `[step]`, what the value says that targets are read from; None without one.
         statistics: the policy's, at the version that is differentiated.
         config: the run's.
     """
-    returns = data.returns.reshape(steps.acted.shape)
+    returns = data.own_grid(data.returns)
     if value is not None and source is not None:
         mean, deviation = statistics.value_terms()
         credit = value_targets(data, mean + deviation * steps.spread(source), config)
         return Worth(credit, returns, mean + deviation * steps.spread(value), (credit - mean) / deviation)
-    if config.loss.baseline == "leave_one_out":
-        baseline = leave_one_out(data.returns, config.loss.pool).reshape(steps.acted.shape)
-        return Worth(returns, returns, baseline, None)
-    return Worth(returns, returns, np.zeros_like(returns), None)
+    return Worth(returns, returns, data.own_grid(plain), None)

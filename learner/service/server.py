@@ -257,5 +257,5 @@ def is_here(peer: str) -> bool:
 def payload_limit(environment: EnvironmentSpec, episodes: int) -> int:
     """The most bytes that a trajectory's payload can have."""
     steps = environment.max_steps or STEPS_ASSUMED
-    per_slot = 2 * environment.observation_bytes + 4 * (environment.action_size + 2) + 3 + environment.choice_size
+    per_slot = environment.observation_bytes + 4 * (environment.action_size + 2) + 3 + environment.choice_size
     return episodes * (steps * (len(environment.agents) * per_slot + 4) + 4)

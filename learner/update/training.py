@@ -16,10 +16,12 @@ from chorus.common.policy.opponents import Opponents, needed
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import PolicyVersion, Tensors, make
 from chorus.common.settings.config import Config
+from chorus.common.settings.defaults import HEAVIEST_UNKNOWN_LENGTH
 from chorus.common.settings.schedule import value_at
 from chorus.common.tasks.task import Task, version_for
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient import reduction, reinforce
+from chorus.learner.gradient.blocks import block_bytes
 from chorus.learner.gradient.first_statistics import measured
 from chorus.learner.gradient.kernels import choose_kernels
 from chorus.learner.gradient.loss import StepSums
@@ -131,6 +133,14 @@ class Training:
         return [self.versions[version] for version in self._opponents.past(task)]
 
     # -- a task
+
+    def side_by_side(self, workers: int) -> int:
+        """How many of so many threads may call `sums` at once, within `learner.memory`; at least one."""
+        if self.config.learner.memory is None:
+            return workers
+        steps = self.environment.max_steps or HEAVIEST_UNKNOWN_LENGTH
+        block = block_bytes([network.spec for network in self._networks], self.config, steps)
+        return max(1, min(workers, (self.config.learner.memory << 20) // block))
 
     def sums(self, trajectory: Trajectory, agents: Sequence[int] | None = None) -> TaskSums:
         """A training task's contribution to the present update; of some agents only, if they are named."""
@@ -259,7 +269,7 @@ class Training:
         return steps
 
     def _again(self, task: TaskSums) -> list[StepSums]:
-        return reinforce.repeated_sums(self._networks, [part.sample for part in task.policies], self.config)
+        return reinforce.repeated_sums(self._networks, [part.material for part in task.policies], self.config)
 
     def _near(self, step: Step) -> bool:
         limit = self.config.loss.target_kl

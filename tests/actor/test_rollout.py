@@ -29,7 +29,6 @@ def test_the_record_is_what_happened_slot_by_slot(script: Script, sharing: str) 
     game = Game.of(script, configured(sharing={"mode": sharing}))
     played = game.play()
     assert len(played.acted) == script.time and list(played.lengths) == list(script.lengths)
-    final = iter(played.final_observations)
     for step, episode, agent in np.ndindex(*script.present.shape):
         slot = step, episode, agent
         here, running = script.present[slot], step < script.lengths[episode]
@@ -47,9 +46,6 @@ def test_the_record_is_what_happened_slot_by_slot(script: Script, sharing: str) 
         assert played.individual_rewards[slot] == (script.rewards[slot] if running else 0.0)
         assert played.terminated[slot] == script.terminated[slot]
         assert played.truncated[slot] == script.truncated[slot]
-        if script.truncated[slot]:
-            np.testing.assert_array_equal(next(final), script.final_observations[slot])
-    assert next(final, None) is None
     for step, episode in np.ndindex(*script.running.shape):
         expected = script.team_rewards[step, episode] if script.running[step, episode] else 0.0
         assert played.team_rewards[step, episode] == expected

@@ -78,15 +78,6 @@ def test_every_episode_is_whole_whatever_wave_it_was_played_in(instances: int | 
     assert len(set(played.individual_rewards[..., 0].sum(axis=0))) == EPISODES, "each wave has episodes of its own"
 
 
-@pytest.mark.parametrize("instances", [1, 3, EPISODES])
-def test_what_the_truncated_saw_last_stands_where_it_belongs(instances: int) -> None:
-    played = play(instances)
-    assert len(set(played.lengths)) > 1, "so that waves lie between one another"
-    for seen, (step, episode, _) in zip(played.final_observations, np.argwhere(played.truncated), strict=True):
-        number = played.individual_rewards[step, episode, 0]
-        np.testing.assert_allclose(seen, [number / 1000, (step + 1) / 10], atol=1e-6)
-
-
 def test_as_many_instances_as_episodes_are_the_task_as_it_always_was() -> None:
     assert digest(play(EPISODES)) == digest(play(None)) == digest(play(99))
 

@@ -63,10 +63,13 @@ def examine(
     findings: list[Finding] = []
     met: list[EnvironmentSpec] = []
     found: PurityResult | None = None
+    seconds: list[float] = []
     held = resident()
 
     def make_one() -> Environment:
+        began = time.perf_counter()
         environment = make(spec)
+        seconds.append(time.perf_counter() - began)
         if not met:
             met.append(environment.spec)
             findings.extend(_introduced(environment.spec))
@@ -78,7 +81,7 @@ def examine(
             findings.append(_purity(found))
             at_once = _at_once(environment.spec, found.seconds, instances)
             findings += _played(environment, episodes, seed, steps, at_once)
-            findings += weights(environment, found.seconds, resident() - held, at_once)
+            findings += weights(environment, seconds, resident() - held, at_once)
         finally:
             environment.close()
     except EnvironmentFault as fault:

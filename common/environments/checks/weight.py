@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chorus.common.environments.adapters.lockstep import Lockstep
@@ -23,12 +23,12 @@ def resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
-def weights(environment: Environment, seconds: float, held: int, at_once: int) -> Iterator[Finding]:
+def weights(environment: Environment, seconds: Sequence[float], held: int, at_once: int) -> Iterator[Finding]:
     """What a task takes, and what its instances take.
 
     Args:
         environment: that was examined.
-        seconds: that making one took.
+        seconds: that making each took that was made in this process, the first one with all imports.
         held: bytes by which this process grew, imports included.
         at_once: how many instances there were then.
     """
@@ -60,11 +60,14 @@ def weights(environment: Environment, seconds: float, held: int, at_once: int) -
         return
     each = held / at_once
     at_all = min(episodes, spec.instances or episodes)
+    total = seconds[0] + (at_all - 1) * min(seconds)
+    again = f", another one {min(seconds):.2f} s" if len(seconds) > 1 else ""
     text = (
-        f"making one takes {seconds:.2f} s and at most {each / MEGABYTE:,.0f} MB; an actor makes {at_all}:"
-        f" {at_all * seconds:,.1f} s, at most {at_all * each / MEGABYTE:,.0f} MB"
+        f"making the first takes {seconds[0]:.2f} s with its imports{again}, and one takes at most"
+        f" {each / MEGABYTE:,.0f} MB; an actor makes {at_all}: {total:,.1f} s, at most"
+        f" {at_all * each / MEGABYTE:,.0f} MB"
     )
-    if at_all * seconds > HEAVY_SECONDS or at_all * each > HEAVY_BYTES:
+    if total > HEAVY_SECONDS or at_all * each > HEAVY_BYTES:
         yield Finding(
             "instances",
             text,

@@ -93,7 +93,6 @@ SPOILED: dict[str, tuple[Callable[[Trajectory], Trajectory], str]] = {
     },
     "team_rewards infinite": (put("team_rewards", lambda t: (0, 0), np.inf), "team_rewards holds a NaN or an infinity"),
     "a NaN where nobody looks": (put("observations", idle, np.nan), "observations holds a NaN"),
-    "a NaN in the last look": (put("final_observations", lambda t: (0, 0), np.nan), "final_observations holds a NaN"),
     "an action too large": (put("actions", lambda t: (*busy(t), 1), 2), "actions of agent_"),
     "an action below zero": (put("actions", lambda t: (*busy(t), 0), -1), "actions of agent_"),
     "an action that was masked": (forbid, "hold one that action_masks forbids"),
@@ -109,7 +108,6 @@ SPOILED: dict[str, tuple[Callable[[Trajectory], Trajectory], str]] = {
     "an episode of no length": (put("lengths", lambda t: 0, 0), "lengths run from 0"),
     "an episode longer than the record": (put("lengths", lambda t: 0, 9), "lengths run from"),
     "a record longer than every episode": (put("lengths", everything, 3), "lengths run from 3 to 3"),
-    "more cuts than last looks": (put("truncated", lambda t: busy(t), True), "final_observations"),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -98,8 +100,37 @@ def test_a_chunk_of_one_message_is_not_copied_on_the_way_out_or_in() -> None:
     version = make(0, {"x": np.zeros(1000, np.float32)})
     (chunk,) = weights_chunks(version)
     assembly = wire.Assembly(LIMIT)
-    assert assembly.add(0, len(version.data), version.data) is version.data
+    arrived = assembly.add(0, len(version.data), version.data)
+    assert arrived is not None and np.shares_memory(arrived, np.frombuffer(version.data, np.uint8))
     assert chunk.data == version.data
+
+
+def test_a_payload_of_many_messages_is_there_once_and_in_no_pieces() -> None:
+    """The peak of the receiving side, whose messages are made as they come."""
+    pieces = 12
+    total = pieces * CHUNK_BYTES
+    assembly = wire.Assembly(total)
+    tracemalloc.start()
+    try:
+        for number in range(pieces):
+            found = assembly.add(number * CHUNK_BYTES, total, bytes([number]) * CHUNK_BYTES)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found is not None and found[::CHUNK_BYTES].tolist() == list(range(pieces))
+    assert not found.flags.writeable and assembly.empty
+    assert peak < total + 2 * CHUNK_BYTES
+
+
+def test_a_large_payload_leaves_nothing_in_the_heap_once_nobody_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "LARGE", CHUNK_BYTES)
+    sent = large()
+    found = arrived(trajectory_chunks(sent))
+    assert digest(found) == digest(sent)
+    base: Any = found.observations
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap)
 
 
 def test_noncontiguous_arrays_arrive_right() -> None:
@@ -209,7 +240,7 @@ def lengthen(chunk: pb.TrajectoryChunk) -> None:
 
 
 ACTED = Trajectory.NAMES.index("acted")
-FINAL = Trajectory.NAMES.index("final_observations")
+MASKS = Trajectory.NAMES.index("action_masks")
 
 DESCRIBED: dict[str, tuple[Callable[[pb.TrajectoryChunk], None], str]] = {
     "an unknown name": (header(2, name="rewards"), "expected ['observations'"),
@@ -223,7 +254,7 @@ DESCRIBED: dict[str, tuple[Callable[[pb.TrajectoryChunk], None], str]] = {
     "a byte too few": (shorten, "goes beyond"),
     "a byte too many": (lengthen, "account for"),
     "an empty array with impossible sides": (
-        header(FINAL, shape=[0, 2**32 - 1, 2**32 - 1, 2**32 - 1]),
+        header(MASKS, shape=[0, 2**32 - 1, 2**32 - 1, 2**32 - 1]),
         "impossible shape",
     ),
 }

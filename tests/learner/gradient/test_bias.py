@@ -100,7 +100,6 @@ def played(task: tuple[Episode, ...]) -> Trajectory:
         terminated=np.zeros((time, *slots), np.bool_),
         truncated=np.zeros((time, *slots), np.bool_),
         lengths=np.array([episode.length for episode in task], np.int32),
-        final_observations=np.zeros((0, 3), np.float32),
         action_masks=np.zeros((0, 0, 0, 0), np.bool_),
     )
     for number, episode in enumerate(task):

@@ -28,7 +28,6 @@ def run(actor: str, reward: float) -> Run:
         terminated=flags,
         truncated=flags,
         lengths=np.ones(1, np.int32),
-        final_observations=np.zeros((0, 1), np.float32),
         action_masks=np.zeros((0, 0, 0, 0), np.bool_),
     )
     return Run(actor, f"digest of {reward}", trajectory)

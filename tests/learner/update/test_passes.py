@@ -186,10 +186,10 @@ def test_a_gradient_that_is_no_number_in_a_later_pass_undoes_the_whole_update(sc
     training = trained(game, 1)
     sums = [training.sums(played) for played in batch_of(game, 1, training.current)]
     (spoiled,) = sums[2].policies
-    assert spoiled.sample is not None
-    poison = replace(spoiled.sample, advantage=spoiled.sample.advantage * np.nan)
+    (material,) = spoiled.material
+    poison = replace(material, advantage=material.advantage * np.nan)
     worse = list(sums)
-    worse[2] = replace(sums[2], policies=[replace(spoiled, sample=poison)])
+    worse[2] = replace(sums[2], policies=[replace(spoiled, material=(poison,))])
     before = training.optimiser_state
     with pytest.raises(GradientFault, match=r"the gradient of task \(1, 2\) is not finite; the step was not taken"):
         training.apply(worse)

@@ -41,7 +41,7 @@ def returned(returns: np.ndarray, baseline: np.ndarray) -> PolicySums:
         np.stack([np.full(len(values), values.shape[1]), values.sum(axis=1), np.square(values).sum(axis=1)], axis=1)
         for values in (returns, returns - baseline)
     ]
-    return PolicySums(StepSums(), StatisticSums.nothing(np.zeros(3)), sums[0], sums[1], None)
+    return PolicySums(StepSums(), StatisticSums.nothing(np.zeros(3)), sums[0], sums[1], ())
 
 
 def explained_variance(parts: list[PolicySums]) -> float:
