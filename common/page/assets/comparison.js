@@ -15,7 +15,7 @@ class ComparisonView {
 
   show(data) {
     this.data = data;
-    const summary = data.groups.map((group) => [group.rank, group.name, String(group.runs.length), group.mean === null ? "–" : format.number(group.mean),
+    const summary = data.groups.map((group) => [breakable(group.name), group.rank, String(group.runs.length), group.mean === null ? "–" : format.number(group.mean),
       group.low === null ? "–" : `${format.number(group.low)} … ${format.number(group.high)}`, group.iqm === null ? "–" : format.number(group.iqm), format.duration(group.seconds), format.large(group.rate)]);
     const wide = (element) => { element.classList.add("wide"); return element; };
     const differing = data.differing.length ? [wide(panel("Settings that differ", table("All others are equal", [["group", false], ...data.differing.map((name) => [name, false])],
@@ -27,7 +27,7 @@ class ComparisonView {
       make("header", {}, make("h1", {}, data.title), make("p", { class: "quiet" }, data.about)),
       troubles.length ? make("section", { class: "panel trouble", "aria-label": "What went wrong" }, make("h2", {}, "What went wrong"), make("ul", {}, troubles.map((line) => make("li", {}, line)))) : "",
       make("div", { class: "panels" },
-        wide(panel("Results", table(data.measure, [["rank", false], ["group", false], ["runs", true], ["mean", true], ["95 % interval", true], ["interquartile mean", true], ["time of a run", true], ["agent-steps/s", true]], summary, 0))),
+        wide(panel("Results", table(data.measure, [["group", false], ["rank", true], ["runs", true], ["mean", true], ["95 % interval", true], ["interquartile mean", true], ["time of a run", true], ["agent-steps/s", true]], summary, 0))),
         wide(make("section", { "aria-label": "Curves" }, make("h2", {}, "Curves"), this.axis.element, make("div", { class: "panels" }, this.all().map((chart) => chart.element)))),
         ...(data.films.length ? [wide(panel("The team at play", make("div", { class: "films" }, data.films.map((one) => film(one.source, one.name)))))] : []),
         ...differing,
