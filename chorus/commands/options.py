@@ -111,7 +111,7 @@ def read_settings(options: argparse.Namespace) -> Config:
     settings.pop("run", None)
     _override(settings, origin, options)
     config = configuration.check(settings, origin)
-    arithmetic.pin(config.arithmetic)
+    arithmetic.pin(arithmetic.suited(config.arithmetic, config.environment.spec))
     return config
 
 
@@ -133,7 +133,7 @@ def read_run(run: Path, options: argparse.Namespace) -> Config:
     settings.pop("run", None)
     _override(settings, origin, options)
     config = configuration.check(settings, origin)
-    arithmetic.pin(config.arithmetic)
+    arithmetic.pin(arithmetic.suited(config.arithmetic, config.environment.spec))
     return config
 
 
