@@ -38,6 +38,7 @@ from chorus.learner.service.overview import Overview
 from chorus.learner.service.server import Server, payload_limit
 from chorus.learner.storage.checkpoint import Checkpoint, Counters, checkpoint_files, load_newest, save_checkpoint
 from chorus.learner.storage.run_folder import RunFolder
+from chorus.learner.update.fingerprint import fingerprint as learner_fingerprint
 from chorus.learner.update.training import Training, first_version
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
@@ -208,8 +209,8 @@ async def serve(
         config = name_module(config, divide(spec, config.sharing, config.network))
         policies = divide(spec, config.sharing, config.network)
         refuse_too_large(config, policies, payload_limit(spec, config.episodes), memory())
-        print_of = fingerprint(spec.package, config.network.module)
-        run = folder.begin(config, print_of, resuming)
+        actors, own = fingerprint(config, spec, policies), learner_fingerprint(config, policies)
+        run = folder.begin(config, actors | own, resuming)
         folder.write_environment(spec)
         logs.bind(run=run)
         checkpoint = load_newest(folder.checkpoints)
@@ -217,9 +218,10 @@ async def serve(
             folder.refuse_if_trained()
             first = first_version(config, policies, initial)
             training = Training(config, spec, policies, {0: first})
-            checkpoint = Checkpoint(Counters(), training.versions, training.optimiser_state)
+            checkpoint = Checkpoint(Counters(learner=own), training.versions, training.optimiser_state)
             save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint)
-        counters = checkpoint.counters
+        folder.refuse_unlike(checkpoint.counters.learner, own, config)
+        counters = msgspec.structs.replace(checkpoint.counters, learner=own)
         folder.note_changes(counters.update)
         training = Training(config, spec, policies, checkpoint.versions, counters.update, checkpoint.optimiser)
         folder.open_record(counters.metrics_bytes, counters.batches_bytes)
@@ -232,7 +234,7 @@ async def serve(
         exported.progress_time.set_to_current_time()
         exported.checkpoint_time.set(max(file.stat().st_mtime for file in folder.checkpoints.iterdir()))
         coordinator = Coordinator(config, spec, training, folder, counters, exported, on_update)
-        server = Server(coordinator, run, print_of, listening.credentials)
+        server = Server(coordinator, run, actors, listening.credentials)
         port = await server.start(listening.address)
         web, health, watch = None, None, asyncio.create_task(server.watch())
         try:

@@ -8,7 +8,15 @@ from math import inf, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from chorus.common.environments.interface import ActionArray, AgentSpec, EnvironmentSpec, FloatArray, Frame, Outcome
+from chorus.common.environments.interface import (
+    ActionArray,
+    AgentSpec,
+    BoolArray,
+    EnvironmentSpec,
+    FloatArray,
+    Frame,
+    Outcome,
+)
 from chorus.common.errors import EnvironmentFault
 
 AGENTS, STEPS = 3, 8
@@ -47,7 +55,7 @@ class Meadow:
         push = actions.astype(np.float32)
         count = push.shape[2]
         rewards = -np.abs(self._state[:, :, :count] - np.float32(0.25) * push).sum(axis=2)
-        alive = self._step <= self._ends
+        alive: BoolArray = np.less_equal(self._step, self._ends)
         rewards = np.where(alive, rewards, np.float32(0.0)).astype(np.float32)
         self._state = KEPT * self._state + (np.float32(1.0) - KEPT) * np.roll(self._state, 1, axis=2)
         self._state[:, :, :count] += np.float32(0.125) * push
@@ -55,9 +63,9 @@ class Meadow:
         return Outcome(
             rewards=rewards,
             team_rewards=(rewards[:, 0] - rewards[:, 1] * np.float32(0.5)).astype(np.float32),
-            terminated=self._step == self._ends,
+            terminated=np.equal(self._step, self._ends),
             truncated=np.zeros_like(alive),
-            over=~frame.present.any(axis=1),
+            over=np.logical_not(frame.present.any(axis=1)),
             frame=frame,
         )
 
@@ -71,5 +79,5 @@ class Meadow:
     def _frame(self) -> Frame:
         if self._state is None:
             raise EnvironmentFault("environment 'meadow': no episode has begun; call reset first")
-        present = self._step < self._ends
+        present: BoolArray = np.less(self._step, self._ends)
         return Frame(np.where(present[:, :, None], self._state, np.float32(0.0)), present)

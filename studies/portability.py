@@ -7,8 +7,10 @@ compares processors, and docs/reproducibility.md has the digests that come out.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ import torch
 
 from chorus.actor.rollout import Player
 from chorus.common.policy.sharing import divide
+from chorus.common.process import arithmetic, processor
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import resolve
 from chorus.common.tasks.task import Purpose, Task
@@ -129,6 +132,20 @@ def examine(quick: bool = False) -> Iterator[Found]:
     for case in CASES:
         if case.quick or not quick:
             yield _examined(case)
+
+
+def tell(as_json: bool = False, quick: bool = False) -> int:
+    """Print what `examine` finds, case by case, then one digest of it all; return the exit code."""
+    print_, whole, cases = (lambda line: None) if as_json else partial(print, flush=True), hashlib.sha256(), []
+    print_(f"{'played':16}  {'learned':16}  arithmetic {arithmetic.mode()}, {processor.name()}")
+    for found in examine(quick):
+        print_(f"{found.played}  {found.learned}  {found.name}")
+        whole.update(f"{found.played}{found.learned}".encode())
+        cases.append(asdict(found))
+    print_(f"{whole.hexdigest()[:16]}  all of it")
+    if as_json:
+        print(json.dumps({"processor": processor.name(), "cases": cases, "digest": whole.hexdigest()[:16]}))
+    return 0
 
 
 def _examined(case: Case) -> Found:

@@ -130,8 +130,28 @@ def test_other_arithmetic_is_refused_with_both_named_unless_the_run_allows_it(pa
     begun(mixed, mixed_arithmetic=True)[1].close()
     folder = RunFolder(mixed)
     folder.begin(settings(mixed_arithmetic=True), FINGERPRINT | {"numpy": "3"})
-    assert folder.irreproducible == ["unlike arithmetic is allowed (mixed_arithmetic)"]
+    assert folder.irreproducible == [
+        "unlike arithmetic is allowed (mixed_arithmetic)",
+        "the run went on with unlike arithmetic: numpy is 2 in the run, but 3 here",
+    ]
     folder.close()
+
+
+def test_a_run_may_go_on_with_other_arithmetic_if_it_is_told_to_and_is_marked_then(path: Path) -> None:
+    begun(path)[1].close()
+    folder = RunFolder(path)
+    folder.begin(settings(mixed_arithmetic=True), FINGERPRINT | {"numpy": "3"})
+    folder.close()
+    reasons = ["the run went on with unlike arithmetic: numpy is 2 in the run, but 3 here"]
+    assert read_about(path)["not_reproducible"] == reasons and read_config(path).mixed_arithmetic
+    folder = RunFolder(path)
+    with pytest.raises(ConfigError, match="numpy is 2 in the run, but 3 here"):
+        folder.begin(settings(), FINGERPRINT | {"numpy": "3"})  # not told so again
+    folder.close()
+    again = RunFolder(path)
+    again.begin(settings(mixed_arithmetic=True), FINGERPRINT | {"numpy": "3"})
+    assert again.irreproducible == reasons, "said once"
+    again.close()
 
 
 def test_why_a_run_cannot_be_reproduced_is_remembered(path: Path) -> None:
