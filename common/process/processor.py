@@ -33,7 +33,7 @@ def lacks() -> list[str]:
         return []
     try:
         leaf = ctypes.CDLL(None).__x86_get_cpuid_feature_leaf
-    except (AttributeError, OSError):
+    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
         flags = _listed("flags").split()
         return [name for name in ("AVX2", "FMA") if flags and name.lower() not in flags]
     leaf.restype, leaf.argtypes = ctypes.POINTER(_Leaf), (ctypes.c_uint,)

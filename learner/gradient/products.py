@@ -22,7 +22,7 @@ def multiply(left: Tensor, right: Tensor) -> Tensor:
     """`left @ right`, of matrices or of stacks of them `[..., row, column]`, without a gradient."""
     if not by_numpy(left):
         return left.detach() @ right.detach()
-    shape = (*torch.broadcast_shapes(left.shape[:-2], right.shape[:-2]), left.shape[-2], right.shape[-1])
+    shape = (*left.shape[:-1], right.shape[-1])
     found = left.new_empty(shape)
     np.matmul(left.detach().numpy(), right.detach().numpy(), out=found.numpy())
     return found

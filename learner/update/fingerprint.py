@@ -54,7 +54,7 @@ def fingerprint(config: Config, policies: Sequence[PolicySpec]) -> Fingerprint:
     found["functions"] = list(_functions(device))
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else "processor"
     return {
-        f"{LEARNER}torch": torch.__version__,
+        f"{LEARNER}torch": str(torch.__version__),
         f"{LEARNER}device": where,
         TOLD: processor.name(),
         **{f"{LEARNER}{name}": hashlib.sha256(b"".join(parts)).hexdigest()[:32] for name, parts in found.items()},
