@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -135,16 +134,13 @@ def examine(quick: bool = False) -> Iterator[Found]:
 
 
 def tell(as_json: bool = False, quick: bool = False) -> int:
-    """Print what `examine` finds, case by case, then one digest of it all; return the exit code."""
-    print_, whole, cases = (lambda line: None) if as_json else partial(print, flush=True), hashlib.sha256(), []
-    print_(f"{'played':16}  {'learned':16}  arithmetic {arithmetic.mode()}, {processor.name()}")
-    for found in examine(quick):
-        print_(f"{found.played}  {found.learned}  {found.name}")
-        whole.update(f"{found.played}{found.learned}".encode())
-        cases.append(asdict(found))
-    print_(f"{whole.hexdigest()[:16]}  all of it")
+    """Print what `examine` finds, case by case, as the table in docs/reproducibility.md; return the exit code."""
     if as_json:
-        print(json.dumps({"processor": processor.name(), "cases": cases, "digest": whole.hexdigest()[:16]}))
+        print(json.dumps({"processor": processor.name(), "cases": [asdict(found) for found in examine(quick)]}))
+        return 0
+    print(f"| two updates of | played | learned |  {arithmetic.mode()} arithmetic, {processor.name()}")
+    for found in examine(quick):
+        print(f"| {found.name} | `{found.played}` | `{found.learned}` |", flush=True)
     return 0
 
 

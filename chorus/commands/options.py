@@ -64,10 +64,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="let this share of the tasks, 0 to 1, be played twice by unlike actors, and compare (0); sets audit.share",
     )
+    add_mixed(group)
+
+
+def add_mixed(group: argparse._ActionsContainer) -> None:
+    """Whether equal bits may be given up."""
     group.add_argument(
         "--mixed-arithmetic",
         action="store_true",
-        help="let machines play together whose arithmetic differs; the run is then not reproducible",
+        help="let machines play together, or go on with a run, whose arithmetic differs; it is then not reproducible",
     )
 
 

@@ -154,6 +154,29 @@ def test_a_run_may_go_on_with_other_arithmetic_if_it_is_told_to_and_is_marked_th
     again.close()
 
 
+def test_a_folder_whose_learners_digest_was_altered_is_refused_in_words(path: Path) -> None:
+    whole = FINGERPRINT | {"learner products": "9331664642e6", "learner begun on": "AMD EPYC"}
+    folder = RunFolder(path)
+    folder.begin(settings(), whole)
+    folder.close()
+    file = path / "config.yaml"
+    file.write_text(file.read_text().replace("9331664642e6", "0331664642e6"))
+    folder = RunFolder(path)
+    with pytest.raises(ConfigError) as caught:
+        folder.begin(settings(), whole)
+    folder.close()
+    assert "this run's learner multiplies otherwise" in str(caught.value)
+    assert "begun on AMD EPYC" in str(caught.value) and "--mixed-arithmetic" in str(caught.value)
+
+
+def test_a_checkpoint_that_another_learner_wrote_is_refused_too(path: Path) -> None:
+    _, folder = begun(path)
+    folder.refuse_unlike({}, {"learner step": "b"}, settings())  # one that does not say
+    with pytest.raises(ConfigError, match="optimiser steps otherwise"):
+        folder.refuse_unlike({"learner step": "a"}, {"learner step": "b"}, settings())
+    folder.close()
+
+
 def test_why_a_run_cannot_be_reproduced_is_remembered(path: Path) -> None:
     _, folder = begun(path)
     folder.mark_irreproducible("the environment draws from nowhere")
