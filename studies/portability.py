@@ -87,7 +87,6 @@ CASES = (
             "optimiser": {"name": "sgd", "momentum": 0.9},
         },
         shape=(9, 9, 3),
-        quick=True,
     ),
     Case(
         "sets by attention; two layers of LSTM, normalised, orthogonal at first",

@@ -72,7 +72,7 @@ def test_a_processor_of_another_make_plays_and_learns_the_same_bytes() -> None:
     program = emulator()
     both = [Examination(program, "-cpu", "Haswell", quick=True), Examination(quick=True)]
     emulated, native = (examination.digests() for examination in both)
-    assert emulated == native and len(native) >= 3
+    assert emulated == native and len(native) >= 2
     assert native.items() <= told().items(), "docs/reproducibility.md has these digests"
 
 
