@@ -5,6 +5,7 @@
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
 #   make chaos                        200 faults beside a run, which must end with the weights of an undisturbed one
 #   make faults                       networks poor and cut, full disks, jumping clocks, crowds, signals: the same bytes (20 minutes)
+#   make portable                     the same bytes on processors of other makes, emulated (an hour; needs qemu-x86_64 10 or newer)
 #   make slow                         the tests that take minutes: fuzzing, soak, every environment elsewhere
 #   make page                         look at the web page in a headless Chromium (Debian: apt-get install chromium)
 #   make containers                   build the images; a fleet learns, scaled, killed, paused, moved; needs Docker with Compose
@@ -50,6 +51,10 @@ chaos: $(STAMP) $(GENERATED)
 .PHONY: faults
 faults: $(STAMP) $(GENERATED)
 	@exec $(BIN)/python -m pytest -m 'slow or not slow' tests/faults $(ARGS)
+
+.PHONY: portable
+portable: $(STAMP) $(GENERATED)
+	@exec $(BIN)/python -m pytest -m 'slow or not slow' tests/system/test_portability.py $(ARGS)
 
 .PHONY: slow
 slow: $(STAMP) $(GENERATED)

@@ -29,7 +29,7 @@ from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Ref
 from chorus.common.monitoring.metrics import ActorMetrics
 from chorus.common.monitoring.timeline import span
 from chorus.common.policy.opponents import needed
-from chorus.common.process import logs
+from chorus.common.process import arithmetic, logs
 from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
 from chorus.common.settings import config as configuration
@@ -198,8 +198,9 @@ class Actor:
         """
         if self._prepared is None or self._prepared[0] != config_bytes:
             config = configuration.decode(config_bytes)
-            if config.arithmetic != self.arithmetic:
-                raise OtherArithmetic(config.arithmetic)
+            wanted = arithmetic.suited(config.arithmetic, config.environment.spec)
+            if not arithmetic.serves(self.arithmetic, wanted):
+                raise OtherArithmetic(wanted)
             permit(config.environment.spec, self.allowed)
             self._patience = config.learner.task_timeout
             self.close()

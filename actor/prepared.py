@@ -59,7 +59,7 @@ class Prepared:
                 environment, policies, config.seed, config.evaluate.greedy, instances, opponents
             ),
         }
-        print_of = fingerprint(environment.spec.package, config.network.module)
+        print_of = fingerprint(config, environment.spec, policies)
         return Prepared(config, environment, players, print_of, finding.message, finding.reproducible)
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import log, pi
+from math import exp, log, pi
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,13 +85,15 @@ def gaussian_score(
 ) -> FloatArray:
     """Log-probabilities of squashed actions, float32 `[row]`, from `[row, component]` before the squash.
 
-    In float64: where a Gaussian is narrow or an action far out, float32 would lose most of the digits.
+    In float64: where a Gaussian is narrow or an action far out, float32 would lose most of the digits. NumPy's float64
+    `exp` and `log` come out otherwise with AVX-512, so those of the C library are taken (`math`, `np.logaddexp`).
     """
     spread, exact = log_std.astype(np.float64), actions.astype(np.float64)
-    density = -0.5 * np.square((exact - means.T) / np.exp(spread)) - spread - 0.5 * log(2.0 * pi)
+    deviation = np.array([exp(value) for value in spread.tolist()])
+    density = -0.5 * np.square((exact - means.T) / deviation) - spread - 0.5 * log(2.0 * pi)
     if all(kind is Bounds.BOTH for kind in map(kind_of, bounds)):
-        half_widths = np.array([(high - low) / 2.0 for low, high in bounds])
-        scores: NDArray[np.float64] = (density - log_slope(exact) - np.log(half_widths)).sum(axis=1)
+        half_widths = np.array([log((high - low) / 2.0) for low, high in bounds])
+        scores: NDArray[np.float64] = (density - log_slope(exact) - half_widths).sum(axis=1)
         return scores.astype(np.float32)
     for component, (low, high) in enumerate(bounds):
         kind = kind_of((low, high))
@@ -107,7 +109,7 @@ def log_slope(actions: NDArray[np.float64]) -> NDArray[np.float64]:
     """`log(1 - tanh(x)^2)`, the log of the squash's slope, as `2 (log 2 - |x| - softplus(-2 |x|))`: right far out
     too."""
     size = np.abs(actions)
-    slope: NDArray[np.float64] = 2.0 * (log(2.0) - size - np.log1p(np.exp(-2.0 * size)))
+    slope: NDArray[np.float64] = 2.0 * (log(2.0) - size - np.logaddexp(0.0, -2.0 * size))
     return slope
 
 

@@ -27,7 +27,7 @@ import grpc.aio
 from chorus.benchmarks.material import made_trajectory
 from chorus.common.environments import make
 from chorus.common.process.allocator import keep_freed_memory
-from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.process.fingerprint import Fingerprint, actor_arithmetic, chorus_version
 from chorus.common.settings.config import decode
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.channel import CLIENT_OPTIONS, PLAY, open_channel
@@ -43,15 +43,14 @@ FIRST = Task(0, Purpose.TRAINING, 0)
 AHEAD = 4
 
 
-def hello(name: str, package: str, config: bytes) -> pb.FromActor:
-    """How an actor introduces itself."""
+def hello(name: str, config: bytes, fingerprint: Fingerprint | None = None) -> pb.FromActor:
+    """How an actor introduces itself; without a fingerprint, to a benchmark's learner."""
     received = hashlib.sha256(config).digest()
-    return pb.FromActor(
-        hello=pb.Hello(actor=name, version=chorus_version(), config=received, fingerprint=_fingerprint(package))
-    )
+    own = fingerprint or _fingerprint()
+    return pb.FromActor(hello=pb.Hello(actor=name, version=chorus_version(), config=received, fingerprint=own))
 
 
-_fingerprint = cache(fingerprint)
+_fingerprint = cache(actor_arithmetic)
 
 
 def send(port: int, count: int) -> dict[str, float]:
@@ -62,7 +61,7 @@ def send(port: int, count: int) -> dict[str, float]:
         welcome = next(answers).welcome
         config = decode(welcome.config)
         environment = make(config.environment.spec).spec
-        outbox.put(hello("sender", environment.package, welcome.config))
+        outbox.put(hello("sender", welcome.config))
         trajectory = made_trajectory(environment, config.episodes, FIRST)
 
         def one() -> None:
@@ -119,8 +118,7 @@ async def _subscribe(port: int, number: int) -> None:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", [*CLIENT_OPTIONS, _own(number)]) as channel:
         call: Any = channel.stream_stream(PLAY)()
         welcome = pb.ToActor.FromString(await call.read()).welcome
-        package = make(decode(welcome.config).environment.spec).spec.package
-        await call.write(hello(f"subscriber-{number}", package, welcome.config).SerializeToString())
+        await call.write(hello(f"subscriber-{number}", welcome.config).SerializeToString())
         ask = pb.FromActor(progress=pb.Progress(wanted=1)).SerializeToString()
         await call.write(ask)
         async for data in _messages(call):
@@ -163,8 +161,7 @@ async def _player(port: int, number: int, shared: dict[str, Any]) -> int:
         if not shared:
             environment = make(config.environment.spec).spec
             shared["one"] = made_trajectory(environment, config.episodes, FIRST)
-            shared["package"] = environment.package
-        await call.write(hello(f"player-{number}", shared["package"], welcome.config))
+        await call.write(hello(f"player-{number}", welcome.config))
         await call.write(pb.FromActor(progress=pb.Progress(wanted=1)))
         async for message in _messages(call):
             if message.WhichOneof("kind") == "task":

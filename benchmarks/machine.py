@@ -13,6 +13,7 @@ import torch
 from chorus.benchmarks.measurement import Effort, seconds_each
 from chorus.benchmarks.report import Row
 from chorus.common.process import arithmetic
+from chorus.learner.gradient.products import multiply
 
 
 def describe() -> Row:
@@ -36,22 +37,22 @@ def cores() -> int:
 
 
 def product_rate(effort: Effort) -> float:
-    """Floating-point operations per second of one core in torch's float32 matrix products, at the best of some
+    """Floating-point operations per second of one core in the learner's float32 matrix products, at the best of some
     sizes."""
     return max(
-        2 * size**3 / seconds_each(lambda a=a: a @ a, effort)  # type: ignore[misc]  # a lambda with a default
+        2 * size**3 / seconds_each(lambda a=a: multiply(a, a), effort)  # type: ignore[misc]  # a lambda with a default
         for size in effort.pick((64,), (384, 768), (256, 384, 512, 768, 1024))
         for a in [torch.rand(size, size)]
     )
 
 
 def shaped_rate(rows: int, inner: int, outer: int, effort: Effort) -> float:
-    """The same for one shape, `[rows, inner] x [inner, outer]`, into memory that is there already."""
-    a, b, out = torch.rand(rows, inner), torch.rand(inner, outer), torch.empty(rows, outer)
+    """The same for one shape, `[rows, inner] x [inner, outer]`."""
+    a, b = torch.rand(rows, inner), torch.rand(inner, outer)
 
     def ten() -> None:
         for _ in range(10):
-            torch.mm(a, b, out=out)
+            multiply(a, b)
 
     return 10 * 2 * rows * inner * outer / seconds_each(ten, effort)
 

@@ -28,7 +28,13 @@ from chorus.common.policy.size import refuse_too_large
 from chorus.common.policy.weights import PolicyVersion, Tensors, check
 from chorus.common.process import logs
 from chorus.common.process.allocator import keep_freed_memory
-from chorus.common.process.fingerprint import Fingerprint, chorus_version, fingerprint, first_difference
+from chorus.common.process.fingerprint import (
+    Fingerprint,
+    chorus_version,
+    fingerprint,
+    first_difference,
+    of_actor,
+)
 from chorus.common.process.memory import memory
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config, resolve
@@ -52,6 +58,7 @@ from chorus.learner.storage.checkpoint import (
 )
 from chorus.learner.storage.elsewhere import Elsewhere
 from chorus.learner.storage.run_folder import RunFolder
+from chorus.learner.update.fingerprint import fingerprint as learner_fingerprint
 from chorus.learner.update.training import Training, first_version
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
@@ -210,8 +217,8 @@ def _begin(
     config = name_module(config, divide(spec, config.sharing, config.network))
     policies = divide(spec, config.sharing, config.network)
     refuse_too_large(config, policies, payload_limit(spec, config.episodes), memory())
-    print_of = _own_print(config, spec)
-    run = folder.begin(config, print_of, resuming)
+    actors, own = fingerprint(config, spec, policies), learner_fingerprint(config, policies)
+    run = folder.begin(config, actors | own, resuming)
     folder.write_environment(spec)
     logs.bind(run=run)
     checkpoint = load_newest(folder.checkpoints)
@@ -219,15 +226,13 @@ def _begin(
         folder.refuse_if_trained()
         first = first_version(config, policies, initial)
         training = Training(config, spec, policies, {0: first})
-        checkpoint = Checkpoint(Counters(), training.versions, training.optimiser_state)
+        checkpoint = Checkpoint(Counters(learner=own), training.versions, training.optimiser_state)
         save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint)
+    folder.refuse_unlike(checkpoint.counters.learner, own, config)
+    checkpoint = replace(checkpoint, counters=msgspec.structs.replace(checkpoint.counters, learner=own))
     folder.note_changes(checkpoint.counters.update)
     folder.open_record(checkpoint.counters.metrics_bytes, checkpoint.counters.batches_bytes)
-    return config, run, print_of, checkpoint
-
-
-def _own_print(config: Config, spec: EnvironmentSpec) -> Fingerprint:
-    return fingerprint(spec.package, config.network.module)
+    return config, run, actors | own, checkpoint
 
 
 async def serve(
@@ -277,8 +282,8 @@ async def serve(
             config, run, print_of = configuration.decode(begun.config), begun.run, begun.fingerprint
             checkpoint = decode(begun.checkpoint)
         policies = divide(spec, config.sharing, config.network)
-        difference = first_difference(print_of, _own_print(config, spec)) if group.rank else ""
-        if difference:
+        here = fingerprint(config, spec, policies) | learner_fingerprint(config, policies) if group.rank else print_of
+        if difference := first_difference(print_of, here):
             raise ConfigError(
                 f"process {group.rank} of the learner has other arithmetic than process 0: {difference}; run all on"
                 " like machines with the same packages"
@@ -297,7 +302,7 @@ async def serve(
         if isinstance(folder, RunFolder):
             exported.checkpoint_time.set(max(file.stat().st_mtime for file in folder.checkpoints.iterdir()))
         coordinator = Coordinator(config, spec, training, folder, counters, exported, on_update, group)
-        server = Server(coordinator, run, print_of, listening.credentials)
+        server = Server(coordinator, run, of_actor(print_of), listening.credentials)
         port = await server.start(listening.address)
         address = f"{own_host(listening.address)}:{port}"
         coordinator.joint.address = address

@@ -24,7 +24,7 @@ def write_run(path: Path, environment: str | EnvironmentSpec, **sections: Any) -
     config = configuration.resolve(settings(environment={"spec": spec.name}, **{"updates": 400} | sections), spec)
     folder = RunFolder(path)
     try:
-        folder.begin(config, fingerprint(spec.package))
+        folder.begin(config, fingerprint(config, spec, divide(spec, config.sharing, config.network)))
         folder.write_environment(spec)
         folder.write_final(make(config.updates, tensors_for(divide(spec, config.sharing, config.network), config)))
     finally:

@@ -22,6 +22,13 @@ MAY_IMPORT = {
         "chorus.common.tasks.task",
     ],
     "chorus.common.process": ["chorus.common.errors", "chorus.common.tasks.seeding", "chorus.common.tasks.task"],
+    "chorus.common.process.fingerprint": [
+        "chorus.common.environments.interface",
+        "chorus.common.policy",
+        "chorus.common.process",
+        "chorus.common.settings",
+        "chorus.common.tasks.seeding",
+    ],
     "chorus.common.isolation": ["chorus.common.errors", "chorus.common.environments", "chorus.common.process"],
     "chorus.common.transport": [
         "chorus.protos",

@@ -64,10 +64,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the tasks, 0 to 1, that two different actors play, to compare the results (0); sets audit.share",
     )
+    add_mixed(group)
+
+
+def add_mixed(group: argparse._ActionsContainer) -> None:
+    """Whether equal bits may be given up."""
     group.add_argument(
         "--mixed-arithmetic",
         action="store_true",
-        help="allow machines whose arithmetic differs; the run is then not reproducible",
+        help="allow machines whose arithmetic differs, or to resume on one; the run is then not reproducible",
     )
 
 
@@ -111,7 +116,7 @@ def read_settings(options: argparse.Namespace) -> Config:
     settings.pop("run", None)
     _override(settings, origin, options)
     config = configuration.check(settings, origin)
-    arithmetic.pin(config.arithmetic)
+    arithmetic.pin(arithmetic.suited(config.arithmetic, config.environment.spec))
     return config
 
 
@@ -133,7 +138,7 @@ def read_run(run: Path, options: argparse.Namespace) -> Config:
     settings.pop("run", None)
     _override(settings, origin, options)
     config = configuration.check(settings, origin)
-    arithmetic.pin(config.arithmetic)
+    arithmetic.pin(arithmetic.suited(config.arithmetic, config.environment.spec))
     return config
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from chorus.commands.options import (
     add_credentials,
+    add_mixed,
     add_monitoring,
     add_page,
     add_set,
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_updates(group)
     add_set(group)
+    add_mixed(group)
     add_actors(parser)
     add_monitoring(parser)
     add_page(parser)

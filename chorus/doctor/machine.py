@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from chorus.common.process import arithmetic
-from chorus.common.process.fingerprint import chorus_version, fingerprint
+from chorus.common.process.fingerprint import actor_arithmetic, chorus_version
 from chorus.doctor.finding import Finding, Verdict
 
 PACKAGE = "chorus-marl"
@@ -68,7 +68,7 @@ def _limit(quota: Path) -> float | None:
 def numerics(environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     """Threads, kernels and the fingerprint that an actor shows to its learner."""
     pinned = environment.get(arithmetic.PINNED, "").split(",")
-    wanted = arithmetic.ALWAYS | arithmetic.PORTABLE_KERNELS
+    wanted = arithmetic.MODES["portable"]
     own = {
         name: environment[name]
         for name, value in wanted.items()
@@ -82,10 +82,12 @@ def numerics(environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
             Verdict.NOTE,
             f"unset {name}, or runs here will not have the same bits as runs elsewhere",
         )
-    found = fingerprint("")
+    found = actor_arithmetic()
+    digests = {name.removeprefix("actor "): value[:12] for name, value in found.items() if len(value) == 32}
     kernels = ", ".join(f"{name}={value}" for name, value in arithmetic.settings().items())
     yield Finding("arithmetic", f"{arithmetic.mode()}: {kernels}")
-    yield Finding("fingerprint", f"{found['digest']} (machines with the same one compute the same bits)")
+    listed = ", ".join(f"{name} {value}" for name, value in digests.items())
+    yield Finding("fingerprint", f"{listed} (machines with the same ones act alike; --arithmetic shows learning too)")
 
 
 def _required(extra: str) -> list[str]:

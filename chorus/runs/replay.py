@@ -20,7 +20,7 @@ from chorus.runs.record import Batch, read_batches
 from chorus.common.settings.config import Config
 from chorus.common.environments import make
 from chorus.common.errors import ChorusError, ConfigError, MalformedData, RunFolderError
-from chorus.common.process.fingerprint import fingerprint, first_difference
+from chorus.common.process.fingerprint import Fingerprint, fingerprint, first_difference, of_actor
 from chorus.common.environments.checks.purity import prove
 from chorus.common.policy.opponents import Opponents
 from chorus.common.policy.sharing import divide
@@ -52,10 +52,10 @@ def replay(options: argparse.Namespace) -> int:
     spec = config.environment.spec
     environment, finding = prove(lambda: make(spec, render=options.gif is not None), task_episodes=config.episodes)
     try:
-        for remark in (finding.message, _other_arithmetic(options.dir, environment.spec.package, config.network.module)):
+        policies = divide(environment.spec, config.sharing, config.network)
+        for remark in (finding.message, _other_arithmetic(options.dir, fingerprint(config, environment.spec, policies))):
             if remark:
                 print(f"note: {remark}", file=sys.stderr)
-        policies = divide(environment.spec, config.sharing, config.network)
         opponents = Opponents(config, environment.spec, policies)
         player = Player(environment, policies, config.seed, instances=config.instances, opponents=opponents)
         number = version_for(task.update, config.lag)
@@ -137,6 +137,6 @@ def recorded_digest(batches: dict[int, Batch], task: Task) -> str:
     return ""
 
 
-def _other_arithmetic(run: Path, package: str, module: str) -> str:
-    difference = first_difference(read_about(run)["fingerprint"], fingerprint(package, module))
+def _other_arithmetic(run: Path, here: Fingerprint) -> str:
+    difference = first_difference(of_actor(read_about(run)["fingerprint"]), here)
     return f"this is not the arithmetic of the run, so its bits may not come out: {difference}" if difference else ""

@@ -52,10 +52,12 @@ class Config(Section, frozen=True):
             episode.
         lag: how many updates the version that collects a batch may be behind the newest; 0 is strictly on-policy.
         device: where gradients are computed: `cpu`, `cuda` or `cuda:1`.
-        arithmetic: `portable`: the same bits on different machines; `native`: the fastest kernels of this machine.
+        arithmetic: `portable`: the same bits on all x86-64 machines with AVX2; `native`: the fastest kernels of this
+            machine.
         initial_weights: SHA-256 of the weights file that the run starts from; empty for newly drawn weights.
             `--init-from` sets it.
-        mixed_arithmetic: allow actors whose arithmetic differs; the run is then not reproducible.
+        mixed_arithmetic: allow actors, or a learner that goes on, whose arithmetic differs; the run is then not
+            reproducible.
     """
 
     environment: EnvironmentConfig = EnvironmentConfig()

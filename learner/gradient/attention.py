@@ -14,6 +14,7 @@ from torch import Tensor
 from chorus.common.policy.trunk import Seen
 from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient.layer import Parameters, layer, linear, norm
+from chorus.learner.gradient.products import product
 
 UNSEEN = -1e9
 """Added to the scores of entities that are not there; their share is then exactly 0 if anybody is."""
@@ -29,9 +30,9 @@ def see_set(own: Parameters, seen: Seen, network: NetworkConfig, inputs: Tensor)
     query, key, value = (
         linear(own, f"attention.{part}", told).view(shape).transpose(1, 2) for part in ("query", "key", "value")
     )
-    scores = query @ key.transpose(2, 3) / (network.attention // network.heads) ** 0.5
+    scores = product(query, key.transpose(2, 3)) / (network.attention // network.heads) ** 0.5
     scores = scores + UNSEEN * (~present)[:, None, None, :].to(scores.dtype)
-    looked = (torch.softmax(scores, dim=3) @ value).transpose(1, 2).reshape(len(told), -1)
+    looked = product(torch.softmax(scores, dim=3), value).transpose(1, 2).reshape(len(told), -1)
     told = norm(own, "attention", told + linear(own, "attention.output", looked))
     there = present[:, :, None].to(told.dtype)
     mean = (told.view(len(inputs), entities, -1) * there).sum(dim=1) / there.sum(dim=1).clamp(min=1.0)

@@ -72,7 +72,7 @@ def _log_slope(actions: Tensor, bounds: tuple[tuple[float, float], ...]) -> Tens
     """`log |da/dx|` of every component, `[step, component]`."""
     kinds = [kind_of(pair) for pair in bounds]
     if all(kind is Bounds.BOTH for kind in kinds):
-        return _log_squash(actions) + actions.new_tensor([(high - low) / 2.0 for low, high in bounds]).log()
+        return _log_squash(actions) + actions.new_tensor([log((high - low) / 2.0) for low, high in bounds])
     columns = []
     for component, kind in enumerate(kinds):
         x, (low, high) = actions[:, component], bounds[component]

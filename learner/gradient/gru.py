@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from chorus.learner.gradient.lives import Indices, earlier_steps
+from chorus.learner.gradient.products import Accumulator, affine, multiply
 
 
 def packed_gru(
@@ -54,18 +55,19 @@ class _Gru(torch.autograd.Function):
         sizes: Indices,
     ) -> Tensor:
         width = weight_hh.shape[1]
-        gates = torch.addmm(bias, inputs, weight_ih.t())
+        gates = affine(bias, inputs, weight_ih)
         hidden = inputs.new_empty(len(inputs), width)
         inner = bias_hh.expand(len(inputs), width).contiguous()
-        to_gates, to_inner = weight_hh[: 2 * width].t(), weight_hh[2 * width :].t()
         counts = sizes.tolist()
+        to_gates = Accumulator(gates[:, : 2 * width], hidden, weight_hh[: 2 * width].t(), counts[0])
+        to_inner = Accumulator(inner, hidden, weight_hh[2 * width :].t(), counts[0])
         begin = before = 0
         for rank, count in enumerate(counts):
             now, m, h = (part[begin : begin + count] for part in (gates, inner, hidden))
             earlier = hidden[before : before + count]
             if rank:
-                now[:, : 2 * width].addmm_(earlier, to_gates)
-                m.addmm_(earlier, to_inner)
+                to_gates.add(begin, before, before + count)
+                to_inner.add(begin, before, before + count)
                 before += counts[rank - 1]
             now[:, : 2 * width].sigmoid_()
             z, n = now[:, width : 2 * width], now[:, 2 * width :]
@@ -99,20 +101,21 @@ class _Gru(torch.autograd.Function):
         arriving = gradient.clone()
         counts = sizes.tolist()
         ends = np.cumsum(sizes).tolist()
+        recurrent = Accumulator(arriving, slopes, weight_hh, first)
         for rank in range(len(counts) - 1, -1, -1):
             begin, end = ends[rank] - counts[rank], ends[rank]
             dh = arriving[begin:end]
             later = counts[rank + 1] if rank + 1 < len(counts) else 0
             if later:
-                dh[:later].addmm_(slopes[end : end + later], weight_hh)
+                recurrent.add(begin, end, end + later)
                 dh[:later].addcmul_(arriving[end : end + later], z[end : end + later])
             slopes[begin:end].view(-1, 3, width).mul_(dh.unsqueeze(1))
         to_inputs = torch.cat([slopes[:, : 2 * width], candidate.mul_(arriving)], dim=1)
         needs = context.needs_input_grad
         return (
-            to_inputs @ weight_ih if needs[0] else None,
-            to_inputs.t() @ inputs,
-            slopes[first:].t() @ earlier,
+            multiply(to_inputs, weight_ih) if needs[0] else None,
+            multiply(to_inputs.t(), inputs),
+            multiply(slopes[first:].t(), earlier),
             to_inputs.sum(dim=0),
             dm.sum(dim=0),
             None,

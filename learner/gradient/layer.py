@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from chorus.common.policy.trunk import NORM_EPSILON
+from chorus.learner.gradient import products
 
 Parameters = Mapping[str, Tensor]
 
@@ -22,7 +23,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def linear(own: Parameters, name: str, inputs: Tensor) -> Tensor:
     """`W x + b` of rows `[row, input]`."""
-    return torch.addmm(own[f"{name}.bias"], inputs, own[f"{name}.weight"].t())
+    return products.linear(own[f"{name}.bias"], inputs, own[f"{name}.weight"])
 
 
 def layer(own: Parameters, name: str, inputs: Tensor, activation: str) -> Tensor:

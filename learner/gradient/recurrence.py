@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from chorus.learner.gradient.lives import Indices, earlier_steps
+from chorus.learner.gradient.products import Accumulator, affine, multiply
 
 
 def packed_lstm(inputs: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, sizes: Indices) -> Tensor:
@@ -47,17 +48,17 @@ class _Lstm(torch.autograd.Function):
         context: Any, inputs: Tensor, weight_ih: Tensor, weight_hh: Tensor, bias: Tensor, sizes: Indices
     ) -> Tensor:
         width = weight_hh.shape[1]
-        gates = torch.addmm(bias, inputs, weight_ih.t())
+        gates = affine(bias, inputs, weight_ih)
         hidden = inputs.new_empty(len(inputs), width)
         cell, squashed = torch.empty_like(hidden), torch.empty_like(hidden)
-        recurrent = weight_hh.t()
         counts = sizes.tolist()
-        before = 0
+        recurrent = Accumulator(gates, hidden, weight_hh.t(), counts[0])
+        begin = before = 0
         parts = zip(*(torch.split(tensor, counts) for tensor in (gates, hidden, cell, squashed)), strict=True)
         for rank, (now, h, c, s) in enumerate(parts):
             count = counts[rank]
             if rank:
-                now.addmm_(hidden[before : before + count], recurrent)
+                recurrent.add(begin, before, before + count)
             now[:, : 2 * width].sigmoid_()
             now[:, 2 * width : 3 * width].tanh_()
             now[:, 3 * width :].sigmoid_()
@@ -67,6 +68,7 @@ class _Lstm(torch.autograd.Function):
                 before += counts[rank - 1]
             torch.tanh(c, out=s)
             torch.mul(now[:, 3 * width :], s, out=h)
+            begin += count
         context.save_for_backward(inputs, weight_ih, weight_hh, gates, hidden, cell, squashed)
         context.sizes = sizes
         return hidden
@@ -94,12 +96,13 @@ class _Lstm(torch.autograd.Function):
         counts = sizes.tolist()
         ends = np.cumsum(sizes).tolist()
         carried = through.new_empty(0, width)
+        recurrent = Accumulator(arriving, slopes, weight_hh, first)
         for rank in range(len(counts) - 1, -1, -1):
             begin, end = ends[rank] - counts[rank], ends[rank]
             dh, now = arriving[begin:end], slopes[begin:end]
             later = counts[rank + 1] if rank + 1 < len(counts) else 0
             if later:
-                dh[:later].addmm_(slopes[end : end + later], weight_hh)
+                recurrent.add(begin, end, end + later)
             dc = dh * through[begin:end]
             if later:
                 dc[:later].addcmul_(carried, f[end : end + later])
@@ -108,9 +111,9 @@ class _Lstm(torch.autograd.Function):
             carried = dc
         needs = context.needs_input_grad
         return (
-            slopes @ weight_ih if needs[0] else None,
-            slopes.t() @ inputs,
-            slopes[first:].t() @ earlier_hidden,
+            multiply(slopes, weight_ih) if needs[0] else None,
+            multiply(slopes.t(), inputs),
+            multiply(slopes[first:].t(), earlier_hidden),
             slopes.sum(dim=0),
             None,
         )

@@ -39,6 +39,7 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         seconds: wall-clock training time.
         metrics_bytes: length of `metrics.csv`, to which it is cut back.
         batches_bytes: length of `batches.jsonl`, likewise.
+        learner: the learner's part of the fingerprint of whoever wrote the checkpoint.
     """
 
     update: int = 0
@@ -47,6 +48,7 @@ class Counters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seconds: float = 0.0
     metrics_bytes: int = 0
     batches_bytes: int = 0
+    learner: dict[str, str] = {}
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,6 @@ FIXED = (
     "seed:",
     "lag:",
     "arithmetic:",
-    "mixed_arithmetic:",
     "initial_weights:",
     "optimiser.name:",
     "loss.baseline:",
@@ -172,7 +171,10 @@ class RunFolder:
         before = read_config(self.path)
         indifferent = {"isolation": before.environment.isolation, "proof": before.environment.proof}  # change no bit
         wanted = msgspec.structs.replace(
-            config, updates=before.updates, environment=msgspec.structs.replace(config.environment, **indifferent)
+            config,
+            updates=before.updates,
+            mixed_arithmetic=before.mixed_arithmetic,
+            environment=msgspec.structs.replace(config.environment, **indifferent),
         )
         changed = differences(configuration.to_dict(before), configuration.to_dict(wanted))
         if changed and not resuming:
@@ -191,20 +193,32 @@ class RunFolder:
             raise ConfigError(
                 f"{self.path} is a run of {before.updates} updates; updates may grow, not shrink to {config.updates}"
             )
-        self._refuse_unlike(about["fingerprint"], fingerprint, config)
+        self._know(before, about)
+        self.refuse_unlike(about["fingerprint"], fingerprint, config)
+        about = self._about
         self._know(config, about)
         self._changed = unlike(configuration.to_dict(before), configuration.to_dict(wanted))
         if config != before and not changed:
             self._write_config(path, config, about)
         return str(about["id"])
 
-    def _refuse_unlike(self, run: Fingerprint, here: Fingerprint, config: Config) -> None:
-        """See that this process's arithmetic is the run's.
+    def refuse_unlike(self, run: Fingerprint, here: Fingerprint, config: Config) -> None:
+        """See that this process's arithmetic is the run's, or that the run may go on with another, and is marked then.
+
+        Args:
+            run: what it was begun, or its checkpoint written, with; empty in a checkpoint that does not say.
+            here: this process's.
+            config: what it goes on with.
 
         Raises:
-            ConfigError: it is not; says whether another version of Chorus or another machine is the reason.
+            ConfigError: it is another; says whether another version of Chorus or another machine is the reason.
         """
-        if config.mixed_arithmetic or not (difference := first_difference(run, here)):
+        if not run or not (difference := first_difference(run, here)):
+            return
+        if config.mixed_arithmetic:
+            reason = f"the run went on with unlike arithmetic: {difference}"
+            if reason not in self.irreproducible:
+                self.mark_irreproducible(reason)
             return
         if run.get("chorus") != here.get("chorus"):
             raise ConfigError(
@@ -213,8 +227,8 @@ class RunFolder:
                 f" weights by --init-from {self.path}"
             )
         raise ConfigError(
-            f"{self.path} was begun with other arithmetic: {difference}; resume it on a like machine,"
-            " or allow --mixed-arithmetic from the start"
+            f"{self.path}: other arithmetic than the run's: {difference}; resume it on a like machine, or go on all the"
+            " same with --mixed-arithmetic, which marks the run as not reproducible"
         )
 
     def note_changes(self, update: int) -> None:

@@ -70,7 +70,7 @@ class Liar:
         self.policy = first_version(config, policies)
         player = Player(environment, policies, config.seed)
         self.trajectory = player.play(self.policy, Task(0, Purpose.TRAINING, 0), config.episodes)
-        self.fingerprint = fingerprint(environment.spec.package)
+        self.fingerprint = fingerprint(config, environment.spec, policies)
         self.config_digest = sha256(config_bytes).digest()
         self._name = 0
 

@@ -131,7 +131,50 @@ def test_other_arithmetic_is_refused_with_both_named_unless_the_run_allows_it(pa
     begun(mixed, mixed_arithmetic=True)[1].close()
     folder = RunFolder(mixed)
     folder.begin(settings(mixed_arithmetic=True), FINGERPRINT | {"numpy": "3"})
-    assert folder.irreproducible == ["unlike arithmetic is allowed (mixed_arithmetic)"]
+    assert folder.irreproducible == [
+        "unlike arithmetic is allowed (mixed_arithmetic)",
+        "the run went on with unlike arithmetic: numpy is 2 in the run, but 3 here",
+    ]
+    folder.close()
+
+
+def test_a_run_may_go_on_with_other_arithmetic_if_it_is_told_to_and_is_marked_then(path: Path) -> None:
+    begun(path)[1].close()
+    folder = RunFolder(path)
+    folder.begin(settings(mixed_arithmetic=True), FINGERPRINT | {"numpy": "3"})
+    folder.close()
+    reasons = ["the run went on with unlike arithmetic: numpy is 2 in the run, but 3 here"]
+    assert read_about(path)["not_reproducible"] == reasons and read_config(path).mixed_arithmetic
+    folder = RunFolder(path)
+    with pytest.raises(ConfigError, match="numpy is 2 in the run, but 3 here"):
+        folder.begin(settings(), FINGERPRINT | {"numpy": "3"})  # not told so again
+    folder.close()
+    again = RunFolder(path)
+    again.begin(settings(mixed_arithmetic=True), FINGERPRINT | {"numpy": "3"})
+    assert again.irreproducible == reasons, "said once"
+    again.close()
+
+
+def test_a_folder_whose_learners_digest_was_altered_is_refused_in_words(path: Path) -> None:
+    whole = FINGERPRINT | {"learner products": "9331664642e6", "learner begun on": "AMD EPYC"}
+    folder = RunFolder(path)
+    folder.begin(settings(), whole)
+    folder.close()
+    file = path / "config.yaml"
+    file.write_text(file.read_text().replace("9331664642e6", "0331664642e6"))
+    folder = RunFolder(path)
+    with pytest.raises(ConfigError) as caught:
+        folder.begin(settings(), whole)
+    folder.close()
+    assert "this run's learner multiplies otherwise" in str(caught.value)
+    assert "begun on AMD EPYC" in str(caught.value) and "--mixed-arithmetic" in str(caught.value)
+
+
+def test_a_checkpoint_that_another_learner_wrote_is_refused_too(path: Path) -> None:
+    _, folder = begun(path)
+    folder.refuse_unlike({}, {"learner step": "b"}, settings())  # one that does not say
+    with pytest.raises(ConfigError, match="optimiser steps otherwise"):
+        folder.refuse_unlike({"learner step": "a"}, {"learner step": "b"}, settings())
     folder.close()
 
 

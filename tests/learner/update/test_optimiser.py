@@ -104,3 +104,9 @@ def test_a_gradient_that_is_no_number_has_no_norm_either() -> None:
     for bad in (float("nan"), float("inf")):
         norm = optimiser.clip(torch.tensor([1.0, bad]), 1.0).norm
         assert not norm < float("inf")
+
+
+def test_roots_are_rightly_rounded() -> None:
+    values = torch.linspace(0.0, 7.0, 5001)
+    exact = values.double().sqrt().to(torch.float32)  # rounded twice, which for roots is as good as once
+    assert torch.equal(optimiser.root(values), exact)
