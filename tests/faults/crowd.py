@@ -24,7 +24,7 @@ import grpc.aio  # noqa: E402
 from chorus.benchmarks.clients import hello  # noqa: E402
 from chorus.common.environments import make  # noqa: E402
 from chorus.common.policy.sharing import divide  # noqa: E402
-from chorus.common.process.fingerprint import fingerprint  # noqa: E402
+from chorus.common.process.fingerprint import Fingerprint, fingerprint  # noqa: E402
 from chorus.common.settings.config import decode  # noqa: E402
 from chorus.common.transport.channel import CLIENT_OPTIONS, PLAY  # noqa: E402
 from chorus.protos.chorus.v1 import rollout_pb2 as pb  # noqa: E402

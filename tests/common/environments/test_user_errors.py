@@ -74,7 +74,7 @@ def test_so_it_is_in_a_vectorised_environment_and_in_a_constructor(error: BaseEx
     with pytest.raises(EnvironmentFault, match=f"{type(error).__name__}.*would end the process"):
         prove(Vectorised)  # type: ignore[arg-type]
     with pytest.raises(EnvironmentFault, match=f"cannot be made: {type(error).__name__}"):
-        make(f"tests.common.environments.test_blame:constructed?kind={type(error).__name__}")
+        make(f"tests.common.environments.test_user_errors:constructed?kind={type(error).__name__}")
 
 
 def constructed(kind: str) -> Any:
@@ -87,7 +87,7 @@ def unfinished() -> Any:
 
 def test_an_exception_in_a_constructor_is_told_by_the_environments_frames() -> None:
     with pytest.raises(EnvironmentFault, match=r"cannot be made: KeyError: 'q'") as fault:
-        make("tests.common.environments.test_blame:unfinished")
+        make("tests.common.environments.test_user_errors:unfinished")
     told = str(fault.value)
     assert "mend what that line says" in told
     assert "factory.py" not in told and "registry.py" not in told, "Chorus's own frames are nobody's business"
