@@ -26,8 +26,9 @@ import grpc.aio
 
 from chorus.benchmarks.material import made_trajectory
 from chorus.common.environments import make
+from chorus.common.policy.sharing import divide
 from chorus.common.process.allocator import keep_freed_memory
-from chorus.common.process.fingerprint import Fingerprint, actor_arithmetic, chorus_version
+from chorus.common.process.fingerprint import Fingerprint, chorus_version, fingerprint
 from chorus.common.settings.config import decode
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.channel import CLIENT_OPTIONS, PLAY, open_channel
@@ -43,14 +44,23 @@ FIRST = Task(0, Purpose.TRAINING, 0)
 AHEAD = 4
 
 
-def hello(name: str, config: bytes, fingerprint: Fingerprint | None = None) -> pb.FromActor:
-    """How an actor introduces itself; without a fingerprint, to a benchmark's learner."""
+def hello(name: str, config: bytes) -> pb.FromActor:
+    """How an actor of a run with this configuration introduces itself."""
     received = hashlib.sha256(config).digest()
-    own = fingerprint or _fingerprint()
-    return pb.FromActor(hello=pb.Hello(actor=name, version=chorus_version(), config=received, fingerprint=own))
+    return pb.FromActor(
+        hello=pb.Hello(actor=name, version=chorus_version(), config=received, fingerprint=_fingerprint(config))
+    )
 
 
-_fingerprint = cache(actor_arithmetic)
+@cache
+def _fingerprint(config: bytes) -> Fingerprint:
+    settings = decode(config)
+    environment = make(settings.environment.spec)
+    try:
+        policies = divide(environment.spec, settings.sharing, settings.network)
+        return fingerprint(settings, environment.spec, policies)
+    finally:
+        environment.close()
 
 
 def send(port: int, count: int) -> dict[str, float]:

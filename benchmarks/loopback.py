@@ -19,7 +19,7 @@ from chorus.benchmarks.clients import FIRST, RAW
 from chorus.benchmarks.scene import Scene
 from chorus.common.monitoring import metrics
 from chorus.common.process import program
-from chorus.common.process.fingerprint import actor_arithmetic
+from chorus.common.process.fingerprint import fingerprint
 from chorus.common.tasks.task import Task
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.common.transport.channel import SERVER_OPTIONS
@@ -75,7 +75,7 @@ class Sink(Coordinator):
 async def real_server(scene: Scene) -> AsyncIterator[tuple[Sink, Server, int]]:
     """The learner's own server around a sink; yields both and the port."""
     sink = Sink(scene)
-    server = Server(sink, "bench", actor_arithmetic(), NOTHING)
+    server = Server(sink, "bench", fingerprint(scene.config, scene.spec, scene.policies), NOTHING)
     try:
         yield sink, server, await server.start("127.0.0.1:0")
     finally:

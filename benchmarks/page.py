@@ -106,7 +106,7 @@ def _training(folder: Path, settings: Sequence[str]) -> Iterator[tuple[int, Path
             if process.poll() is not None or time.monotonic() - began > START_SECONDS:
                 raise RuntimeError(f"{' '.join(command)} made no two updates within {START_SECONDS:.0f} s")
             time.sleep(0.1)
-        (address,) = (line.split()[-1] for line in said.read_text().splitlines() if line.startswith("page:"))
+        (address,) = (line.split()[-1] for line in said.read_text().splitlines() if line.startswith("page "))
         yield process.pid, out, address
     finally:
         process.send_signal(signal.SIGTERM)

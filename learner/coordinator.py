@@ -452,7 +452,8 @@ class Coordinator:
         counters, total = self._counters, report.totals
         rate = total.agent_steps / max(now - self._last_update, 1e-9)
         self._last_update = now
-        self._counters = Counters(
+        self._counters = msgspec.structs.replace(
+            counters,
             update=report.version,
             env_steps=counters.env_steps + total.env_steps,
             agent_steps=counters.agent_steps + total.agent_steps,

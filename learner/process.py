@@ -216,7 +216,8 @@ def _begin(
     config = resolve(config, spec, folder.begun_with())
     config = name_module(config, divide(spec, config.sharing, config.network))
     policies = divide(spec, config.sharing, config.network)
-    refuse_too_large(config, policies, payload_limit(spec, config.episodes), memory())
+    at_once = config.tasks if spec.max_steps else 1  # what nobody knows the length of is hardly ever all of the longest
+    refuse_too_large(config, policies, at_once * payload_limit(spec, config.episodes), memory())
     actors, own = fingerprint(config, spec, policies), learner_fingerprint(config, policies)
     run = folder.begin(config, actors | own, resuming)
     folder.write_environment(spec)

@@ -24,8 +24,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from chorus.common.settings.plain import read
-from chorus.runs.plot import smooth
 from chorus.runs.record import read_metrics
+from chorus.runs.smoothing import smooth
 from chorus.runs.statistics import interval
 from chorus.studies.configs import chorus, command_line, parse
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from chorus.evaluation.random_play import RandomPlay
 from chorus.local.cpu_usage import CpuUsage
-from chorus.runs.plot import window
 from chorus.runs.record import read_metrics
+from chorus.runs.smoothing import window
 
 WIDTH = 80
 """Columns of the narrowest terminal that lines are made for."""

@@ -31,7 +31,6 @@ from chorus.local.summary import finished_already, summarise, where
 from chorus.local.view import View
 from chorus.local.waiting import tell_why
 from chorus.runs import profile
-from chorus.runs.plot import plot_curve
 from chorus.runs.weights import newest_policy
 
 log = logging.getLogger("chorus.train")
@@ -213,6 +212,8 @@ def _picture(out: Path) -> RandomPlay:
     """Draw and film; return what chance reaches, which the curve is held against."""
     policy, config = newest_policy(out), read_config(out)
     chance = random_play.measure(out, config, policy)
+    from chorus.runs.plot import plot_curve  # matplotlib takes a second to load: only a run that is drawn waits for it
+
     plot_curve(out, config.environment.spec, chance.mixed_return)
     if not film(config, policy, out / "episode.gif", config.seed):
         print("this environment has no pictures, so there is no episode.gif")

@@ -22,13 +22,13 @@ def parameters(policies: Sequence[PolicySpec], config: Config) -> int:
     return sum(prod(draw.shape) for spec in policies for draw in layout(spec, config).values())
 
 
-def refuse_too_large(config: Config, policies: Sequence[PolicySpec], trajectory: int, memory: int) -> None:
-    """See that weights, a batch's gradients and a task's trajectory can be held at all.
+def refuse_too_large(config: Config, policies: Sequence[PolicySpec], trajectories: int, memory: int) -> None:
+    """See that weights, a batch's gradients and its trajectories can be held at all.
 
     Args:
         config: resolved.
         policies: who acts by what.
-        trajectory: the most bytes that one task's trajectory can have.
+        trajectories: bytes that a batch's trajectories may have.
         memory: bytes that there are.
 
     Raises:
@@ -41,7 +41,7 @@ def refuse_too_large(config: Config, policies: Sequence[PolicySpec], trajectory:
             weights * vectors
         ),
         f"the gradients of a batch, with update.tasks {config.tasks}": weights * config.tasks,
-        f"a task's trajectory, with task.episodes {config.episodes}": trajectory,
+        f"a batch's trajectories, with task.episodes {config.episodes} and update.tasks {config.tasks}": trajectories,
     }
     total = sum(needs.values())
     if total > USABLE * memory:

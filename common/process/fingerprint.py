@@ -32,6 +32,8 @@ TOLD = "learner begun on"
 WIDTHS = ((64, 18), (64, 64), (256, 128), (5, 64), (1024, 320))
 """`(output, input)` of products where no run says which it needs."""
 ROWS = 96
+MOST_ROWS = 4096
+"""OpenBLAS multiplies more rows in panels that are not larger."""
 WORDS = {
     "actor draws": "actors draw other random numbers",
     "actor products": "actors multiply otherwise",
@@ -73,7 +75,7 @@ def fingerprint(config: Config, environment: EnvironmentSpec, policies: Sequence
         if len(tensor.shape) == 2 and not name.startswith("value.")
     }
     foreign = arithmetic.suited("portable", config.environment.spec) != "built-in"
-    rows = config.instances * max(len(spec.agents) for spec in policies)
+    rows = min(MOST_ROWS, config.instances * max(len(spec.agents) for spec in policies))
     return {
         "chorus": chorus_version(),
         "environment": environment.package,

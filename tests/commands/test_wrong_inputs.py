@@ -139,7 +139,7 @@ TABLE: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "an environment that takes no such thing": ((*T, "--env", "herd_toy:Herd?cow=5"), ENVIRONMENT,
                                                 ("did you mean 'cows'",)),
     # -- sizes
-    "more episodes than memory": ((*T, "--set", "task.episodes=1000000"), SETTINGS, ("GiB", "task.episodes 1000000")),
+    "more episodes than memory": ((*T, "--set", "task.episodes=99000000"), SETTINGS, ("GiB", "task.episodes 99000000")),
     "more tasks than memory": ((*T, "--set", "update.tasks=100000"), SETTINGS, ("GiB", "update.tasks 100000")),
     "more weights than memory": ((*T, "--set", "network.lstm=100000"), SETTINGS, ("GiB", "network.lstm 100000")),
     # -- runs

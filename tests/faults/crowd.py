@@ -22,10 +22,6 @@ import grpc  # noqa: E402
 import grpc.aio  # noqa: E402
 
 from chorus.benchmarks.clients import hello  # noqa: E402
-from chorus.common.environments import make  # noqa: E402
-from chorus.common.policy.sharing import divide  # noqa: E402
-from chorus.common.process.fingerprint import Fingerprint, fingerprint  # noqa: E402
-from chorus.common.settings.config import decode  # noqa: E402
 from chorus.common.transport.channel import CLIENT_OPTIONS, PLAY  # noqa: E402
 from chorus.protos.chorus.v1 import rollout_pb2 as pb  # noqa: E402
 
@@ -40,7 +36,6 @@ class Crowd:
         self.most = self.joined = self.turned_away = 0
         self._inside = 0
         self._port = port
-        self._fingerprints: dict[bytes, Fingerprint] = {}
 
     async def come(self, number: int) -> None:
         """One of them, until the run is finished."""
@@ -61,13 +56,7 @@ class Crowd:
             first = await call.read()
             if first is grpc.aio.EOF or first.WhichOneof("kind") != "welcome":
                 return False
-            config = first.welcome.config
-            if config not in self._fingerprints:
-                settings = decode(config)
-                environment = make(settings.environment.spec).spec
-                policies = divide(environment, settings.sharing, settings.network)
-                self._fingerprints[config] = fingerprint(settings, environment, policies)
-            await call.write(hello(f"light-{number}", config, self._fingerprints[config]))
+            await call.write(hello(f"light-{number}", first.welcome.config))
             beating = asyncio.create_task(self._beat(call))
             try:
                 while (message := await call.read()) is not grpc.aio.EOF:

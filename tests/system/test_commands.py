@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from chorus.learner.storage.checkpoint import load_newest
 from chorus.learner.storage.run_folder import read_about
 from tests.system.processes import QUICK, Chorus, rows, until, weights
 
@@ -28,6 +29,12 @@ def test_a_run_folder_holds_all_that_is_promised(finished: Path) -> None:
     )
     assert set(promised.split(",")) <= set(rows(finished)[0])
     assert not list(finished.rglob("*.part"))
+
+
+def test_every_checkpoint_names_the_arithmetic_of_the_learner_that_wrote_it(finished: Path) -> None:
+    newest = load_newest(finished / "checkpoints")
+    assert newest is not None and newest.counters.update == 6
+    assert {"learner products", "learner step"} <= newest.counters.learner.keys()
 
 
 def test_a_run_goes_on_to_more_updates_as_if_it_had_been_asked_for_them_at_once(chorus: Chorus) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.system.processes import QUICK, ROOT, Chorus, players, rows, until, weights
 
-UPDATES = 30
+UPDATES = 12
 SETTINGS = ("--updates", str(UPDATES), "--seed", "3", "--set", "checkpoint.every=4", "--set", "update.tasks=6")
 
 
@@ -21,7 +21,7 @@ def undisturbed(shared: Chorus) -> dict[int, Path]:
 @pytest.mark.parametrize("lag", [0, 1])
 def test_one_actor_and_three_learn_the_same_weights(chorus: Chorus, lag: int) -> None:
     """Large tasks here, so that all three are there before the run is over."""
-    settings = (*SETTINGS, "--lag", str(lag), "--set", "task.episodes=32")
+    settings = (*SETTINGS, "--lag", str(lag), "--set", "task.episodes=16")
     one = chorus.train("one", *settings, "--actors", "1")
     three = chorus.train("three", *settings, "--actors", "3")
     assert max(len(names) for names in players(three)) == 3, "the three never shared an update, so nothing was shown"
@@ -45,7 +45,7 @@ def test_a_run_killed_and_resumed_ends_as_one_that_was_not(
     chorus: Chorus, undisturbed: dict[int, Path], lag: int
 ) -> None:
     run = chorus.folder / "killed"
-    for update in (3, 17):
+    for update in (3, 8):
         victim = chorus.start("train", "--out", run, "--actors", "2", "--lag", str(lag), *QUICK, *SETTINGS)
         until(lambda at=update: at < len(rows(run)))  # type: ignore[misc]
         victim.kill()

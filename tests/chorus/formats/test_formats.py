@@ -84,7 +84,7 @@ def test_a_network_of_one_s_own_is_inside_the_onnx_file(module: str, tmp_path: P
     agree(run, file)
     with safe_open(chorus.export(run, "safetensors"), framework="np") as archive:
         assert archive.get_tensor("module.onnx").dtype == np.uint8
-    with pytest.raises(ChorusError, match=r"network\.module: .* travels as ONNX.*--format onnx"):
+    with pytest.raises(ChorusError, match=r"network\.module: .* is stored as ONNX.*--format onnx"):
         chorus.export(run, "torchscript")
 
 
