@@ -10,8 +10,13 @@ from chorus.commands.parser import main
 from chorus.commands.study import STUDIES
 from chorus.studies import answer
 
+QUICKEST = ("memory", "baselines")
+"""Those that `make test` does; the others are slow."""
 
-@pytest.mark.parametrize("name", STUDIES)
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICKEST else pytest.mark.slow) for name in STUDIES]
+)
 def test_a_quick_study_writes_results_picture_page_and_answer(tmp_path: Path, name: str) -> None:
     assert main(["study", name, "--quick", "--jobs", "1", "--out", str(tmp_path)]) == 0
     results = json.loads((tmp_path / f"{name}.json").read_text())

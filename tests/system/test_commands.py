@@ -37,6 +37,7 @@ def test_every_checkpoint_names_the_arithmetic_of_the_learner_that_wrote_it(fini
     assert {"learner products", "learner step"} <= newest.counters.learner.keys()
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_to_more_updates_as_if_it_had_been_asked_for_them_at_once(chorus: Chorus) -> None:
     """Where no setting takes the whole run: the default learning rate falls over the updates a run was begun with."""
     constant = ("--set", "optimiser.learning_rate=2e-3")
@@ -144,6 +145,7 @@ def test_an_environment_that_no_actor_may_import_ends_training_with_a_reason(cho
     chorus.actor(address, "trusting", "--allow-env", "tests.system.*:fair").event("ready")
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_learning_rate_which_is_written_down(chorus: Chorus) -> None:
     run = chorus.folder / "run"
     constant = ("--set", "optimiser.learning_rate=2e-3")
@@ -193,6 +195,7 @@ def test_the_config_of_a_run_that_began_elsewhere_is_not_trained_from_fresh_weig
     assert rows(chorus.folder / "again")[0]["mixed_return"] == rows(chorus.folder / "run")[0]["mixed_return"]
 
 
+@pytest.mark.slow
 def test_weights_are_taken_from_an_unfinished_run_too(chorus: Chorus, finished: Path) -> None:
     unfinished = chorus.folder / "unfinished"
     shutil.copytree(finished, unfinished)

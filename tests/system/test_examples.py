@@ -20,16 +20,10 @@ from tests.system.processes import PATIENCE_SECONDS, QUICK, Chorus
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = [(name, line) for name, module in COMMANDS.items() for _, line in module.EXAMPLES]
 HEAVY = (
-    "resume runs/mine --updates",
-    "sweep sweep.yaml --out",
-    "train --config",
-    "learner --config",
-    "chaos",
-    "study",
-    "bench",
-    "train --env",
-    "evaluate runs/mine --untrained",
+    *("chaos", "study", "bench", "train", "learner", "resume", "sweep"),
+    *("report", "evaluate", "replay", "diff", "track"),
 )
+"""Commands whose examples are slow tests: `make slow` runs them."""
 SMALL = ["--updates", "3", "--set", "task.episodes=4", "--set", "evaluate.every=0"]
 ADDED = {
     # what makes an example small; it comes last, where it wins over what the example says

@@ -67,6 +67,7 @@ def test_one_that_hangs_before_it_plays_is_given_up_with_the_place_where_it_hang
     assert "ended 3 times before it played anything: exit code 70" in complaint and "_have_trouble" in complaint
 
 
+@pytest.mark.slow
 def test_whoever_kills_actors_gives_up_no_run(chorus: Chorus) -> None:
     training = started(chorus, f"{OWN}:fair?pause=0.02", "--actors", "1", "--updates", "100000")
     run = chorus.folder / "run"

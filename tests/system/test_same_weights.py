@@ -9,7 +9,10 @@ import pytest
 from tests.system.processes import QUICK, ROOT, Chorus, players, rows, until, weights
 
 UPDATES = 12
-SETTINGS = ("--updates", str(UPDATES), "--seed", "3", "--set", "checkpoint.every=4", "--set", "update.tasks=6")
+SETTINGS = (
+    *("--updates", str(UPDATES), "--seed", "3", "--set", "checkpoint.every=4"),
+    *("--set", "update.tasks=6", "--set", "update.passes=4"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +21,7 @@ def undisturbed(shared: Chorus) -> dict[int, Path]:
     return {lag: shared.train(f"lag{lag}", *SETTINGS, "--actors", "1", "--lag", str(lag)) for lag in (0, 2)}
 
 
-@pytest.mark.parametrize("lag", [0, 1])
+@pytest.mark.parametrize("lag", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_one_actor_and_three_learn_the_same_weights(chorus: Chorus, lag: int) -> None:
     """Large tasks here, so that all three are there before the run is over."""
     settings = (*SETTINGS, "--lag", str(lag), "--set", "task.episodes=16")
@@ -40,7 +43,7 @@ def test_one_gradient_worker_and_three_learn_the_same_weights(chorus: Chorus, un
     assert weights(one) == weights(three) == weights(undisturbed[0])
 
 
-@pytest.mark.parametrize("lag", [0, 2])
+@pytest.mark.parametrize("lag", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_killed_and_resumed_ends_as_one_that_was_not(
     chorus: Chorus, undisturbed: dict[int, Path], lag: int
 ) -> None:
@@ -58,7 +61,7 @@ def test_a_run_killed_and_resumed_ends_as_one_that_was_not(
     ]
 
 
-@pytest.mark.parametrize("lag", [0, 2])
+@pytest.mark.parametrize("lag", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_a_learner_killed_between_two_passes_goes_on_to_the_same_weights(
     chorus: Chorus, undisturbed: dict[int, Path], lag: int
 ) -> None:
