@@ -23,7 +23,7 @@ from tests.run_folders import write_run
 from tests.system.processes import ROOT, Chorus, opened, rows, until, weights
 from tests.system.toys import fair
 
-QUICK: dict[str, Any] = {"task.episodes": 8, "learner": {"workers": 2}}
+QUICK: dict[str, Any] = {"task.episodes": 8, "update.passes": 2, "learner": {"workers": 2}}
 
 
 @pytest.fixture
