@@ -49,6 +49,7 @@ def test_any_task_is_played_again_from_the_run_folder_alone(chorus: Chorus, run:
     assert film.read_bytes()[:6] == b"GIF89a"
 
 
+@pytest.mark.slow
 def test_replay_reaches_lagging_updates_too(chorus: Chorus) -> None:
     lagging = chorus.train("lagging", *SETTINGS, "--lag", "2", "--actors", "2")
     assert "by version 6" in chorus.run("replay", lagging, "--update", "8", "--task", "0")
@@ -69,6 +70,7 @@ def test_audits_change_nothing_and_find_nothing_in_a_sound_run(chorus: Chorus, r
     assert accounts["unequal"] == 0
 
 
+@pytest.mark.slow
 def test_an_audit_finds_hidden_randomness_within_200_tasks_at_5_percent(chorus: Chorus) -> None:
     spec = f"{OWN}:troubled?trouble=host"
     settings = ("--updates", "50", "--env", spec, "--audit", "0.05", "--set", "audit.stop=true", "--actors", "2")
