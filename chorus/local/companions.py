@@ -56,7 +56,8 @@ class Companions:
             with tempfile.TemporaryDirectory() as folder:
                 settings = Path(folder) / "config.yaml"
                 settings.write_text(text(configuration.to_dict(self._config)))
-                self._started = [self._start(rank, port, settings) for rank in range(1, self._count)]
+                for rank in range(1, self._count):  # one by one: if one cannot be started, those before it are ended
+                    self._started.append(self._start(rank, port, settings))
                 timeout = self._config.learner.group_timeout
                 where = f"tcp://127.0.0.1:{port}"
                 self.group = Processes(self._config.device, timeout, 0, self._count, where)  # they have read it by then

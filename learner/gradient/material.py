@@ -1,8 +1,7 @@
 """What the loss reads of a block of rows, made from the trajectory anew at every step of an update.
 
 Held over a whole batch, what the networks are shown would be a second copy of all observations, and for a value that
-sees the team one more for every agent. What is expensive, and small, is kept: the order of steps and what they are
-worth.
+sees the team one more for every agent. What is expensive, and small, is kept: the order of steps and their advantages.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from chorus.learner.gradient.team_view import everyone, team_inputs
 
 
 @dataclass(frozen=True, eq=False)
-class Eyes:
+class Normalisation:
     """By what everybody's observations are normalised at one version, and whether the value sees them all.
 
     Attributes:
@@ -45,7 +44,7 @@ class Material:
     Attributes:
         data: the rows.
         steps: theirs, in packed order.
-        eyes: of the version that the update began with.
+        normalisation: of the version that the update began with.
         statistics: the policy's own.
         dtype: of the network.
         advantage: `[step]`, in units of the advantages' deviation; empty before it is known.
@@ -54,7 +53,7 @@ class Material:
 
     data: PolicyData
     steps: PackedSteps
-    eyes: Eyes
+    normalisation: Normalisation
     statistics: Statistics
     dtype: torch.dtype
     advantage: Tensor
@@ -82,10 +81,10 @@ class Material:
         )
 
     def _team_seen(self) -> Tensor | None:
-        if not self.eyes.team:
+        if not self.normalisation.team:
             return None
         data, spec = self.data, self.data.spec
-        everybody = everyone(data.trajectory, self.eyes.policies, self.eyes.statistics, data.episodes)
+        everybody = everyone(data.trajectory, self.normalisation.policies, self.normalisation.statistics, data.episodes)
         shown = team_inputs(everybody, spec)
         if len(data.agents) != len(spec.agents):
             shown = shown[:, :, [spec.agents.index(agent) for agent in data.agents]]

@@ -6,9 +6,8 @@ or several where the batch is used more than once:
     gradient = (1/Z) sum_task gradient of the task's summed loss
 
 Since Z belongs to the whole batch, a task yields its sum with Z = 1 (`reduction.py` adds up and divides). Large tasks
-are differentiated block by block (`blocks.py`). What a task is worth (returns, baselines, advantages, targets of a
-value) is found out once, by the weights that the update begins with; later steps differentiate the same `Material`
-again.
+are differentiated block by block (`blocks.py`). Returns, baselines, advantages and value targets are estimated
+once, by the weights that the update begins with; later steps differentiate the same `Material` again.
 """
 
 from __future__ import annotations
@@ -28,9 +27,10 @@ from chorus.common.policy.sharing import PolicySpec
 from chorus.common.settings.config import Config
 from chorus.common.settings.schedule import value_at
 from chorus.common.tasks.trajectory import Trajectory
+from chorus.learner.gradient.advantage import estimate_advantage, plain_baseline
 from chorus.learner.gradient.blocks import blocks, step_bytes
 from chorus.learner.gradient.loss import StepSums, step_sums
-from chorus.learner.gradient.material import Eyes, Material
+from chorus.learner.gradient.material import Material, Normalisation
 from chorus.learner.gradient.network import Network
 from chorus.learner.gradient.packed_steps import PackedSteps
 from chorus.learner.gradient.policy_data import PolicyData
@@ -43,7 +43,6 @@ from chorus.learner.gradient.returns import (
 )
 from chorus.learner.gradient.running_statistics import Statistics, StatisticSums, Sums, observation_sums, power_sums
 from chorus.learner.gradient.value import slow_value
-from chorus.learner.gradient.worth import plain_baseline, worth_of
 
 
 @dataclass(frozen=True)
@@ -144,12 +143,12 @@ def task_sums(
     """
     specs = [network.spec for network in networks]
     scales = [known.reward_scale(config) for known in statistics]
-    eyes = Eyes(specs, statistics, config.loss.baseline == "value" and config.value.sees == "team")
+    normalisation = Normalisation(specs, statistics, config.loss.baseline == "value" and config.value.sees == "team")
     sums = []
     for number, data in enumerate(policy_data(trajectory, specs, scales, environment, config, agents)):
         network = networks[number]
         source = network if slow is None else slow[number]
-        sums.append(_policy_sums(data, network, source, number, scales[number], eyes, config, differentiate))
+        sums.append(_policy_sums(data, network, source, number, scales[number], normalisation, config, differentiate))
     return sums
 
 
@@ -182,7 +181,7 @@ def _policy_sums(
     slow: Network,
     number: int,
     reward_scale: float,
-    eyes: Eyes,
+    normalisation: Normalisation,
     config: Config,
     differentiate: bool,
 ) -> PolicySums:
@@ -194,7 +193,7 @@ def _policy_sums(
     plain = plain_baseline(data, config)
     steps, rows = acted.shape
     found = (
-        _block_sums(data.within(block), plain, network, slow, eyes.statistics[number], eyes, config, differentiate)
+        _block_sums(data.within(block), plain, network, slow, number, normalisation, config, differentiate)
         for block in blocks(steps, rows, step_bytes(network.spec, config))
         if acted[:, block].any()
     )
@@ -211,27 +210,28 @@ def _block_sums(
     plain: Values,
     network: Network,
     slow: Network,
-    statistics: Statistics,
-    eyes: Eyes,
+    number: int,
+    normalisation: Normalisation,
     config: Config,
     differentiate: bool,
 ) -> PolicySums:
     """What some rows contribute, but for rewards."""
     device, dtype = network.flat.device, network.flat.dtype
+    statistics = normalisation.statistics[number]
     acted = data.grid(data.trajectory.acted)
     steps = PackedSteps.of(data, device)
     several = config.update.passes * config.minibatches > 1
-    material = Material(data, steps, eyes, statistics, dtype, torch.empty(0))
+    material = Material(data, steps, normalisation, statistics, dtype, torch.empty(0))
     raw = material.raw()
     sample = material.sample(config, raw)
     outputs = network.forward(sample.inputs, sample.lives, sample.seen)
     source = outputs.value
     if source is not None and slow is not network:
         source = slow_value(slow, sample.inputs, sample.seen, sample.lives)
-    worth = worth_of(data, steps, plain, outputs.value, source, statistics, config)
-    raw_advantage = steps.select(worth.credit - worth.baseline).to(dtype)
+    estimate = estimate_advantage(data, steps, plain, outputs.value, source, statistics, config)
+    raw_advantage = steps.select(estimate.credit - estimate.baseline).to(dtype)
     advantage = raw_advantage / statistics.advantage_scale(config)
-    target = None if worth.target is None else steps.select(worth.target).to(dtype)
+    target = None if estimate.target is None else steps.select(estimate.target).to(dtype)
     return PolicySums(
         step=step_sums(
             network,
@@ -245,12 +245,12 @@ def _block_sums(
         statistics=StatisticSums(
             steps.lives.count,
             float(raw_advantage.double().square().sum()),
-            power_sums(worth.returns[acted]),
+            power_sums(estimate.returns[acted]),
             np.zeros(3),
             _observed(raw, data.spec, statistics),
         ),
-        returns=_sums_of_steps(worth.returns, acted),
-        residual=_sums_of_steps(worth.returns - worth.baseline, acted),
+        returns=_sums_of_steps(estimate.returns, acted),
+        residual=_sums_of_steps(estimate.returns - estimate.baseline, acted),
         material=(replace(material, advantage=advantage, target=target),) if several else (),
     )
 

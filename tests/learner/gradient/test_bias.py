@@ -26,7 +26,7 @@ from chorus.common.settings.config import Config
 from chorus.common.settings.config import check as checked
 from chorus.common.settings.sections import NetworkConfig
 from chorus.common.tasks.trajectory import Trajectory
-from chorus.learner.gradient import reduction, worth
+from chorus.learner.gradient import advantage, reduction
 from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.network import Network
 from chorus.learner.gradient.returns import Values
@@ -230,7 +230,7 @@ def test_a_baseline_from_the_same_episode_would_not_be_right(monkeypatch: pytest
     def other_agent(values: Values, pool: str) -> Values:
         return values[:, :, ::-1]
 
-    monkeypatch.setattr(worth, "leave_one_out", other_agent)
+    monkeypatch.setattr(advantage, "leave_one_out", other_agent)
     (total,) = mean_gradients.__wrapped__(("sum",), "leave_one_out", "agent")
     assert off(-total / 2, truth("stays a while")[1]) > 0.04
 

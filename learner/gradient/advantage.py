@@ -1,4 +1,4 @@
-"""What the steps of a task are worth: what an action is credited with, and the baseline that is taken off."""
+"""The advantage of every step of a task: what its action is credited with, minus a baseline."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chorus.learner.gradient.value import value_targets
 
 
 @dataclass(frozen=True, eq=False)
-class Worth:
+class Estimate:
     """Float64 `[time, row]` each.
 
     Attributes:
@@ -39,7 +39,7 @@ def plain_baseline(data: PolicyData, config: Config) -> Values:
     return np.broadcast_to(0.0, data.returns.shape)
 
 
-def worth_of(
+def estimate_advantage(
     data: PolicyData,
     steps: PackedSteps,
     plain: Values,
@@ -47,7 +47,7 @@ def worth_of(
     source: Tensor | None,
     statistics: Statistics,
     config: Config,
-) -> Worth:
+) -> Estimate:
     """Of one policy's side of a task, or of some rows of it.
 
     Args:
@@ -63,5 +63,5 @@ def worth_of(
     if value is not None and source is not None:
         mean, deviation = statistics.value_terms()
         credit = value_targets(data, mean + deviation * steps.spread(source), config)
-        return Worth(credit, returns, mean + deviation * steps.spread(value), (credit - mean) / deviation)
-    return Worth(returns, returns, data.own_grid(plain), None)
+        return Estimate(credit, returns, mean + deviation * steps.spread(value), (credit - mean) / deviation)
+    return Estimate(returns, returns, data.own_grid(plain), None)
