@@ -25,7 +25,7 @@ from chorus.benchmarks.stages import Stages, measure_stages
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.wire import trajectory_chunks
-from chorus.learner.coordinator import Progress
+from chorus.learner.bookkeeper import Progress
 from chorus.learner.process import Listening, Serving, serve
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 

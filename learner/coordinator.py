@@ -14,11 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from math import ceil, nan
 from typing import Any
-
-import msgspec
 
 from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.errors import Corrupted, GradientFault, TrainingFault
@@ -27,21 +24,22 @@ from chorus.common.monitoring.timeline import span, spanned
 from chorus.common.settings.config import Config
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory, digest, validate
+from chorus.learner.answers import Answers
+from chorus.learner.bookkeeper import Bookkeeper, Progress
 from chorus.learner.group.group import ALONE, Group
 from chorus.learner.group.rounds import State, fault_of
 from chorus.learner.joint import Joint
-from chorus.learner.storage import record
-from chorus.learner.storage.checkpoint import Checkpoint, Counters, save_checkpoint
+from chorus.learner.judge import Judge
+from chorus.learner.storage.checkpoint import Counters, save_checkpoint
 from chorus.learner.storage.elsewhere import Elsewhere
 from chorus.learner.storage.run_folder import RunFolder
-from chorus.learner.tasks.audit import Audits, Decision, Run, audit_of
+from chorus.learner.tasks.audit import Audits, Run, audit_of
 from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
 from chorus.learner.tasks.failures import Failures
 from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
-from chorus.learner.update.episode_totals import EpisodeTotals, add_totals, episode_totals, mean_returns
+from chorus.learner.update.episode_totals import episode_totals
 from chorus.learner.update.report import UpdateReport
-from chorus.learner.update.symptoms import Symptoms
-from chorus.learner.update.training import TaskSums, Training
+from chorus.learner.update.training import Training
 
 log = logging.getLogger("chorus.learner")
 
@@ -49,17 +47,6 @@ TICK_SECONDS = 0.1
 ROUND_SECONDS = 0.25
 """A process of a group that waits for its tasks tells the others so this often."""
 REASONS_KEPT = 8
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The state of the run after an update."""
-
-    report: UpdateReport
-    row: dict[str, Any]
-    actors: int
-    warnings: tuple[str, ...] = ()
-    """Signs that training goes wrong, each told once."""
 
 
 class Coordinator:
@@ -85,25 +72,20 @@ class Coordinator:
         self.refused = 0
         self.irreproducible = folder.irreproducible
         self.audits = Audits(config.seed, config.audit.share, self.ledger)
-        self.barred: set[str] = set()
         self.last_progress = time.monotonic()
         self.state = "waiting for actors"
         self.last: Progress | None = None
         self.group = group
         self._folder = folder
-        self._counters = counters
-        self._saved = -1
+        self._books = Bookkeeper(config, folder, counters, metrics)
         self._on_update = on_update
-        self._symptoms = Symptoms(config)
         self._dispatcher = Dispatcher(self.ledger, training.version_for, training.past_for, metrics)
         self.joint = Joint(group, self.ledger, self._dispatcher, self.audits, metrics)
-        self._sums: dict[Task, TaskSums] = {}
-        self._evaluated: dict[Task, EpisodeTotals] = {}
-        self._players: dict[Task, tuple[str, str]] = {}
-        self._early: list[Run] = []
-        self._applied = training.update - 1
+        self._answers = Answers()
+        self._judge = Judge(config, self.audits, self.ledger, self._dispatcher, self._answers, metrics, self)
+        self.applied = training.update - 1
         self.failures = Failures(
-            self.ledger, config.seed, lambda task: self._replay(task.update, task.index), self._stop_for
+            self.ledger, config.seed, lambda task: self._replay(task.update, task.index), self.stop_for
         )
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
@@ -113,8 +95,6 @@ class Coordinator:
         self._gradients = ThreadPoolExecutor(self.workers, thread_name_prefix="gradient")
         self._step = ThreadPoolExecutor(1, thread_name_prefix="step")
         self._intake = ThreadPoolExecutor(1, thread_name_prefix="intake")
-        self._began = time.monotonic() - counters.seconds
-        self._last_update = time.monotonic()
         self._waited = 0.0
 
     # -- what actors cause
@@ -211,74 +191,30 @@ class Coordinator:
             self._progressed()
             run = Run(name, hashed, trajectory)
             if task.purpose is Purpose.AUDIT:
-                self._compare(task, run)
+                self._judge.compare(task, run)
                 self._changed.set()
                 return verdict
-            self._keep(run)
+            self.keep(run)
             if self.ledger.actors[name].auditor and self.audits.consider(run):
                 self._dispatcher.give_out()
         return verdict
 
-    def _keep(self, run: Run) -> None:
+    def keep(self, run: Run) -> None:
         """Learn from this answer to a task, and from none that was there before."""
         task = run.trajectory.task
-        self._forget(task)
-        self._players[task] = run.actor, run.digest
+        self._answers.accept(run)
         if task.purpose is Purpose.EVALUATION:
-            self._evaluated[task] = episode_totals(run.trajectory, self.environment, self.config)
+            self._answers.evaluated[task] = episode_totals(run.trajectory, self.environment, self.config)
             self._changed.set()
         elif task.update == self.training.update:
             self._spawn(self._differentiate(run))
         else:
-            self._early.append(run)
+            self._answers.postpone(run)
 
-    def _forget(self, task: Task) -> None:
-        for kept in (self._players, self._sums, self._evaluated):
-            kept.pop(task, None)
-        self._early = [run for run in self._early if run.trajectory.task != task]
-
-    def _compare(self, audit: Task, run: Run) -> None:
-        """See that a task came out equal on two actors; if not, say so, and have a third say which is wrong."""
-        found = self.audits.compare(audit, run)
-        if isinstance(found, Decision):
-            self._judge(found)
-            return
-        self.metrics.audits.labels("unequal" if found else "equal").inc()
-        if found is None:
-            return
-        log.error(
-            "audit failed",
-            extra={"task": str(found.task), "first": found.first, "second": found.second, "difference": found.where},
-        )
-        self.mark_irreproducible(f"audit: {found}")
-        self._dispatcher.give_out()
-
-    def _judge(self, decision: Decision) -> None:
-        """A third run has said who is wrong, or that nobody is right: learn from the true one; bar, or stop."""
-        log.error(
-            "audit decided",
-            extra={"task": str(decision.difference.task), "liar": decision.liar, "third": decision.third},
-        )
-        if decision.true is not None:
-            self.metrics.audits.labels("named").inc()
-            self.mark_irreproducible(f"audit: {decision}")
-            if decision.true.actor != self._players[decision.true.trajectory.task][0]:
-                self._keep(decision.true)
-            if self.config.audit.bar:
-                self._bar(decision)
-        if self.config.audit.stop:
-            cause = f"{decision.liar!r} alters what it plays" if decision.liar else "the environment draws on its own"
-            self._stop_for(TrainingFault(f"audit: {decision}; {cause}"))
-
-    def _bar(self, decision: Decision) -> None:
-        """Let an actor play no more, and others play what it played and nobody has learned from or checks."""
-        self.barred.add(decision.liar)
-        for task, (player, _) in list(self._players.items()):
-            if player == decision.liar and task.update > self._applied and not self.audits.audits(task):
-                self._forget(task)
-                self.ledger.again(task)
-        self._dispatcher.bar(decision.liar, str(decision))
-        self._dispatcher.give_out()
+    @property
+    def barred(self) -> set[str]:
+        """Actors that an audit found to alter what they play, and that play no more."""
+        return self._judge.barred
 
     # -- the loop
 
@@ -384,7 +320,7 @@ class Coordinator:
         update = self.training.update
         mine = len([task for task in self._tasks(update) if task.purpose is Purpose.TRAINING])
         played = self.ledger.batch_ready(update) or not self._tasks(update)
-        whole = played and sum(task.update == update for task in self._sums) == mine
+        whole = played and self._answers.differentiated(update) == mine
         return State.READY if whole else State.WAITING
 
     async def _change(self) -> None:
@@ -413,31 +349,27 @@ class Coordinator:
     async def _update(self) -> None:
         """Apply the batch, make the next version known, open the next batch, write the record."""
         update, began = self.training.update, time.monotonic()
-        self._applied = update
+        self.applied = update
         tasks = self._tasks(update)
         training = [task for task in tasks if task.purpose is Purpose.TRAINING]
-        sums = [self._sums.pop(task) for task in training]
+        sums = [self._answers.sums.pop(task) for task in training]
         try:
             report = await self._in_thread(self._step, spanned("step", self.training.apply), sums, self._side_by_side)
         except GradientFault as fault:
             raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
         if self.group.size > 1:
-            mine = {task: self._players[task] for task in tasks}
-            evaluated = {task: totals for task, totals in self._evaluated.items() if task.update == update}
+            mine = {task: self._answers.players[task] for task in tasks}
+            evaluated = {task: told for task, told in self._answers.evaluated.items() if task.update == update}
             players, totals = await self._in_thread(self._step, self.joint.share, mine, evaluated)
-            self._players |= players
-            self._evaluated |= totals
+            self._answers.players |= players
+            self._answers.evaluated |= totals
         self.ledger.close([*tasks, *self.audits.close(update)])
         self.failures.close(update)
         opening = update + 1 + self.config.lag
         if opening < self.config.updates:
             self.ledger.open(self._tasks(opening))
-        early, self._early = self._early, []
-        for run in early:
-            if run.trajectory.task.update == self.training.update:
-                self._spawn(self._differentiate(run))
-            else:
-                self._early.append(run)
+        for run in self._answers.due(self.training.update):
+            self._spawn(self._differentiate(run))
         self._dispatcher.give_out()
         await asyncio.sleep(0)  # what was given out is on its way before the record is written
         stepped = time.monotonic() - began
@@ -448,56 +380,27 @@ class Coordinator:
             await self._checkpoint()
 
     def _record(self, report: UpdateReport, tasks: list[Task], spent: tuple[float, float]) -> None:
-        now = time.monotonic()
-        counters, total = self._counters, report.totals
-        rate = total.agent_steps / max(now - self._last_update, 1e-9)
-        self._last_update = now
-        self._counters = msgspec.structs.replace(
-            counters,
-            update=report.version,
-            env_steps=counters.env_steps + total.env_steps,
-            agent_steps=counters.agent_steps + total.agent_steps,
-            seconds=now - self._began,
-        )
-        evaluations = [self._evaluated.pop(task) for task in tasks if task.purpose is Purpose.EVALUATION]
-        evaluation = mean_returns(add_totals(evaluations), self.config, report.update)[2] if evaluations else None
-        row = record.row(report, self._counters, rate, evaluation, spent)
-        played = {task: self._players.pop(task) for task in tasks}
-        if isinstance(self._folder, RunFolder):
-            self._folder.add(row, record.batch(report.update, played))
+        actors = len(self._dispatcher)
+        self.last = self._books.note(report, tasks, self._answers, spent, self.training.current, actors)
         self._progressed()
-        record.export(report, evaluation, self.metrics)
         self.joint.count()
-        warnings = self._symptoms.look(report, self.training.current)
-        self.last = Progress(report, row, len(self._dispatcher), warnings)
         self._on_update(self.last)
 
     async def _checkpoint(self) -> None:
-        if self._saved == self.training.update or isinstance(self._folder, Elsewhere):
-            return
-        metrics_bytes, batches_bytes = self._folder.record_lengths()
-        counters = msgspec.structs.replace(
-            self._counters, update=self.training.update, metrics_bytes=metrics_bytes, batches_bytes=batches_bytes
-        )
-        checkpoint = Checkpoint(counters, dict(self.training.versions), self.training.optimiser_state)
-        await self._in_thread(
-            self._intake,
-            spanned("checkpoint", save_checkpoint),
-            self._folder.checkpoints,
-            checkpoint,
-            self.config.checkpoint,
-        )
-        self._saved = self.training.update
-        self.metrics.checkpoint_time.set_to_current_time()
+        checkpoint = self._books.checkpoint(self.training)
+        if checkpoint is not None and isinstance(self._folder, RunFolder):
+            save = spanned("checkpoint", save_checkpoint)
+            await self._in_thread(self._intake, save, self._folder.checkpoints, checkpoint, self.config.checkpoint)
+            self._books.saved(checkpoint)
 
     # -- inside
 
     async def _differentiate(self, run: Run) -> None:
         began, task = time.monotonic(), run.trajectory.task
         sums = await self._in_thread(self._gradients, spanned("gradient", self.training.sums), run.trajectory)
-        if self._players.get(task) != (run.actor, run.digest):
-            return  # an audit has found it wrong in the meantime
-        self._sums[task] = sums
+        if not self._answers.holds(run):
+            return
+        self._answers.sums[task] = sums
         self.metrics.gradient_seconds.observe(time.monotonic() - began)
         self._changed.set()
 
@@ -515,7 +418,8 @@ class Coordinator:
         self.last_progress = time.monotonic()
         self.metrics.progress_time.set_to_current_time()
 
-    def _stop_for(self, fault: BaseException) -> None:
+    def stop_for(self, fault: BaseException) -> None:
+        """End the run by this fault, unless another ends it already."""
         self._fault = self._fault or fault
         self._changed.set()
 
@@ -527,7 +431,7 @@ class Coordinator:
     def _reap(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self._stop_for(task.exception())  # type: ignore[arg-type]
+            self.stop_for(task.exception())  # type: ignore[arg-type]
 
     @staticmethod
     async def _in_thread(pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Any:

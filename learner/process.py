@@ -40,7 +40,8 @@ from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config, resolve
 from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import NOTHING, Credentials
-from chorus.learner.coordinator import Coordinator, Progress
+from chorus.learner.bookkeeper import Progress
+from chorus.learner.coordinator import Coordinator
 from chorus.learner.gradient.own_module import name_module
 from chorus.learner.group.beginning import Beginning, hear, see_same_settings, tell
 from chorus.learner.group.group import ALONE, Group

@@ -16,7 +16,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from chorus.learner.coordinator import Progress
+from chorus.learner.bookkeeper import Progress
 from chorus.learner.process import Serving
 
 

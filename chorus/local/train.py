@@ -17,7 +17,7 @@ from chorus.common.settings.config import Config
 from chorus.evaluation import random_play
 from chorus.evaluation.film import film
 from chorus.evaluation.random_play import RandomPlay
-from chorus.learner.coordinator import Progress
+from chorus.learner.bookkeeper import Progress
 from chorus.learner.process import Listening, Serving, serve
 from chorus.learner.storage.checkpoint import checkpoint_files
 from chorus.learner.storage.run_folder import read_config

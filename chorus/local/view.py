@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chorus.common.process.logs import printable
-from chorus.learner.coordinator import Progress
+from chorus.learner.bookkeeper import Progress
 
 LINE_SECONDS = 2.0
 SHOWN_SECONDS = 0.25

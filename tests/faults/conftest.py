@@ -37,7 +37,7 @@ def chorus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chorus]:
 
 
 @pytest.fixture(scope="session")
-def peace(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def peace(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The final weights of a run that nothing happened to."""
     with pytest.MonkeyPatch.context() as patched, opened(tmp_path_factory.mktemp("peace")) as started:
         patched.setattr(processes, "PATIENCE_SECONDS", PATIENCE_SECONDS)
@@ -47,7 +47,7 @@ def peace(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def sound(chorus: Chorus, peace: bytes) -> Sound:
+def sound(chorus: Chorus, peace: str) -> Sound:
     """Sees that a learner's run in the folder `run` ended as if nothing had happened, and left nothing behind."""
 
     def check(learner: Process) -> None:

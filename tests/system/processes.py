@@ -1,6 +1,7 @@
 """Chorus as people run it: real processes, real ports, and an owner that ends each of them."""
 
 import csv
+import hashlib
 import json
 import os
 import signal
@@ -164,8 +165,13 @@ def until(found: Callable[[], T | None]) -> T:
     raise AssertionError(f"waited {PATIENCE_SECONDS:.0f} s in vain")
 
 
-def weights(run: Path) -> bytes:
-    return (run / "final" / "policy.safetensors").read_bytes()
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def weights(run: Path) -> str:
+    """The SHA-256 of the final weights. Not the bytes: with CI set pytest prints all of a difference, for minutes."""
+    return digest((run / "final" / "policy.safetensors").read_bytes())
 
 
 def rows(run: Path) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.system.processes import Chorus, Process, batches, weights
+from tests.system.processes import QUICK, Chorus, Process, batches, weights
 
 OWN = "tests.system.toys:fair"
 SMALL = ("--env", OWN, "--set", "task.episodes=4", "--set", "update.tasks=4", "--set", "learner.workers=2")
@@ -21,10 +21,10 @@ def train_with_a_liar(chorus: Chorus, *settings: str) -> tuple[Process, Process]
     return learner, liar
 
 
-def in_peace(chorus: Chorus, *settings: str) -> bytes:
+def in_peace(chorus: Chorus, *settings: str) -> str:
     """The final weights of the same run without a liar."""
     peace = chorus.folder / "peace"
-    chorus.run("train", "--no-pictures", "--out", peace, *SMALL, *settings, "--actors", "1")
+    chorus.run("train", "--no-pictures", "--out", peace, *QUICK, *SMALL, *settings, "--actors", "1")
     return weights(peace)
 
 

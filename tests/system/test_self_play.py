@@ -1,6 +1,6 @@
 """Self-play against past versions keeps the promise: actors, kills and replays change no bit."""
 
-from tests.system.processes import Chorus, players, rows, until, weights
+from tests.system.processes import QUICK, Chorus, players, rows, until, weights
 
 SETTINGS = (
     *("--env", "pettingzoo:classic.tictactoe_v3", "--updates", "15", "--seed", "3", "--set", "checkpoint.every=4"),
@@ -16,19 +16,7 @@ def test_neither_actors_nor_kills_nor_replays_change_a_bit(chorus: Chorus) -> No
     assert weights(one) == weights(three)
 
     run = chorus.folder / "killed"
-    victim = chorus.start(
-        "train",
-        "--out",
-        run,
-        "--actors",
-        "2",
-        "--set",
-        "task.episodes=8",
-        "--set",
-        "learner.workers=2",
-        *SETTINGS,
-        *OPPONENTS,
-    )
+    victim = chorus.start("train", "--out", run, "--actors", "2", *QUICK, *SETTINGS, *OPPONENTS)
     until(lambda: len(rows(run)) > 6)
     victim.kill()
     chorus.train("killed", *SETTINGS, *OPPONENTS, "--actors", "2")
