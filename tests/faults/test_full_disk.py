@@ -57,7 +57,7 @@ def fill(folder: Path, free: int = 0) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("file", ["checkpoints", "metrics.csv", "batches.jsonl", "final"])
 def test_a_disk_that_is_full_beneath_one_file_ends_the_run_and_it_goes_on_once_there_is_room(
-    chorus: Chorus, peace: bytes, file: str
+    chorus: Chorus, peace: str, file: str
 ) -> None:
     """The file lies on a disk of its own, so that no other can be the one that is told of."""
     run, place = chorus.folder / "run", chorus.folder / "disk"
@@ -84,7 +84,7 @@ def test_a_disk_that_is_full_beneath_one_file_ends_the_run_and_it_goes_on_once_t
 
 
 @pytest.mark.slow
-def test_a_disk_that_takes_half_a_checkpoint_keeps_the_whole_one_before_it(chorus: Chorus, peace: bytes) -> None:
+def test_a_disk_that_takes_half_a_checkpoint_keeps_the_whole_one_before_it(chorus: Chorus, peace: str) -> None:
     place = chorus.folder / "disk"
     with disk(place) as within:
         seen = from_outside(within, place)

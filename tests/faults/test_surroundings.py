@@ -32,7 +32,7 @@ def train(chorus: Chorus) -> Process:
     ],
 )
 def test_a_run_that_a_signal_ended_goes_on_to_the_same_bytes_and_nobody_else_may_read_it(
-    chorus: Chorus, peace: bytes, sent: tuple[signal.Signals, ...]
+    chorus: Chorus, peace: str, sent: tuple[signal.Signals, ...]
 ) -> None:
     training, run = train(chorus), chorus.folder / "run"
     until(lambda: len(rows(run)) > 7)
