@@ -37,6 +37,7 @@ class Process:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("CHORUS_", "OPENBLAS_", "ONEDNN_", "MKL_", "ATEN_", "OMP_"))
+            and name != "PYTHONDONTWRITEBYTECODE"  # or each of hundreds of processes compiles Chorus anew
         }
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.popen = subprocess.Popen(

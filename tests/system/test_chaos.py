@@ -27,9 +27,9 @@ def test_equal_seeds_give_equal_faults() -> None:
     assert {fault.kind for fault in schedule(1, 500, 3, KINDS)} == KINDS.keys()
 
 
-def test_a_dozen_faults_of_all_kinds_change_nothing(chorus: Chorus) -> None:
-    verdict = chaos(chorus, "--updates", "40", "--faults", "12", "--actors", "2", "--chaos-seed", "3")
-    assert len(verdict["faults"]) >= 6
+def test_a_handful_of_faults_changes_nothing(chorus: Chorus) -> None:
+    verdict = chaos(chorus, "--updates", "24", "--faults", "7", "--actors", "2", "--chaos-seed", "3")
+    assert len(verdict["faults"]) >= 4
     assert verdict["accounts"]["balanced"]
 
 

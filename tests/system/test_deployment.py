@@ -116,14 +116,14 @@ def test_a_gradient_that_is_not_finite_is_seen_before_the_learner_ends(chorus: C
 
 
 def test_a_copy_of_a_run_at_work_is_a_backup(chorus: Chorus) -> None:
-    settings = ("--updates", "60", "--set", "checkpoint.every=5")
+    settings = ("--updates", "24", "--set", "checkpoint.every=3")
     learner, address = chorus.learner("run", *settings)
     chorus.actor(address, "only")
-    until(lambda: len(rows(chorus.folder / "run")) > 12)
+    until(lambda: len(rows(chorus.folder / "run")) > 6)
     shutil.copytree(chorus.folder / "run", chorus.folder / "backup")
     learner.succeeded()
     reached = len(rows(chorus.folder / "backup"))
-    assert reached < 60
+    assert reached < 24
     assert weights(chorus.train("backup", *settings, "--actors", "1")) == weights(chorus.folder / "run")
 
 

@@ -56,7 +56,7 @@ def check(chorus: Chorus, spec: str, settings: tuple[str, ...], updates: int) ->
 @pytest.mark.parametrize("kind", QUICK)
 def test_one_actor_and_three_learn_the_same(chorus: Chorus, kind: str) -> None:
     spec, *settings = QUICK[kind]
-    check(chorus, spec, tuple(settings), 40)
+    check(chorus, spec, tuple(settings), 16)
 
 
 @pytest.mark.timeout(240)

@@ -76,15 +76,15 @@ def test_an_actor_stopped_for_longer_is_told_why_its_stream_ended_and_comes_back
 
 
 def test_a_full_disk_is_loud_and_the_run_goes_on_from_its_last_checkpoint(chorus: Chorus) -> None:
-    run, settings = chorus.folder / "run", ("--updates", "40", "--set", "checkpoint.every=5", *QUICK)
+    run, settings = chorus.folder / "run", ("--updates", "20", "--set", "checkpoint.every=5", *QUICK)
     training = chorus.start("train", "--out", run, "--actors", "1", *settings)
     until(lambda: len(rows(run)) > 7)
     resource.prlimit(training.pid, resource.RLIMIT_FSIZE, (10_000, resource.RLIM_INFINITY))
     complaint = training.refused()
     assert "File too large" in complaint
     assert not list(run.rglob("*.part"))
-    chorus.train("run", "--updates", "40", "--set", "checkpoint.every=5", "--actors", "1")
-    assert weights(run) == weights(chorus.train("other", "--updates", "40", "--actors", "1"))
+    chorus.train("run", "--updates", "20", "--set", "checkpoint.every=5", "--actors", "1")
+    assert weights(run) == weights(chorus.train("other", "--updates", "20", "--actors", "1"))
 
 
 def test_the_newest_whole_checkpoint_is_used_and_without_any_nothing_is_begun_anew(chorus: Chorus) -> None:

@@ -127,7 +127,7 @@ def test_one_instance_is_enough_and_there_is_never_a_second_one(chorus: Chorus, 
     "instances", [3, pytest.param(1, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow)]
 )
 def test_one_actor_and_three_learn_the_same_whatever_the_number_of_instances(chorus: Chorus, instances: int) -> None:
-    settings = ("--env", f"{OWN}:fair?pause=0.001", "--updates", "8", "--set", f"task.instances={instances}")
+    settings = ("--env", f"{OWN}:fair?pause=0.001", "--updates", "4", "--set", f"task.instances={instances}")
     one = chorus.train("one", *settings, "--actors", "1", "--set", "update.tasks=6")
     three = chorus.train("three", *settings, "--actors", "3", "--set", "update.tasks=6")
     assert len(set().union(*players(three))) == 3

@@ -8,7 +8,7 @@ import pytest
 
 from tests.system.processes import QUICK, ROOT, Chorus, players, rows, until, weights
 
-UPDATES = 12
+UPDATES = 9
 SETTINGS = (
     *("--updates", str(UPDATES), "--seed", "3", "--set", "checkpoint.every=4"),
     *("--set", "update.tasks=6", "--set", "update.passes=4"),
@@ -48,7 +48,7 @@ def test_a_run_killed_and_resumed_ends_as_one_that_was_not(
     chorus: Chorus, undisturbed: dict[int, Path], lag: int
 ) -> None:
     run = chorus.folder / "killed"
-    for update in (3, 8):
+    for update in (3, 6):
         victim = chorus.start("train", "--out", run, "--actors", "2", "--lag", str(lag), *QUICK, *SETTINGS)
         until(lambda at=update: at < len(rows(run)))  # type: ignore[misc]
         victim.kill()
