@@ -34,6 +34,7 @@ def chorus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chorus]:
     monkeypatch.setenv(MARK, str(tmp_path))
     with opened(tmp_path) as started:
         yield started
+    until(lambda: not living(tmp_path))  # not even one that lost its parent
 
 
 @pytest.fixture(scope="session")

@@ -99,7 +99,7 @@ class Process:
 
 
 class Chorus:
-    """Starts `chorus` commands; `close` ends those that are left and sees that none leaves a process behind."""
+    """Starts `chorus` commands; `close` ends those that are left, with all that they started."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
