@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from chorus.common.environments.permitted import permit
+from chorus.common.environments.permitted import permit, permit_script
 from chorus.common.errors import ChorusError, Refused
 
 
@@ -121,6 +121,15 @@ def test_anything_else_must_be_allowed(spec: str, allowed: tuple[str, ...], perm
     else:
         with pytest.raises(Refused):
             permit(spec, allowed)
+
+
+def test_an_opponents_program_must_be_allowed_whatever_it_is() -> None:
+    permit_script("players.mine:greedy", ("players.*",))
+    for allowed in ((), ("players",), ("pettingzoo:*",)):
+        with pytest.raises(Refused, match=r"--allow-env 'players.mine:greedy'"):
+            permit_script("players.mine:greedy", allowed)
+    with pytest.raises(Refused):
+        permit_script("players.mine:os.system", ("players.*",))
 
 
 def test_a_refusal_names_the_flag_to_give() -> None:
