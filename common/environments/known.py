@@ -11,8 +11,12 @@ from chorus.common.environments.address import Address
 _PETTINGZOO = re.compile(
     r"(mpe2|(pettingzoo\.)?(atari|butterfly|classic|sisl))\.[a-z0-9_]+_v[0-9]+"
     r"|(mpe2|atari|butterfly|classic|sisl)/[a-z0-9_-]+-v[0-9]+"
+    r"|magent2\.environments\.[a-z0-9_]+_v[0-9]+"
 )
-_GYMNASIUM = re.compile(r"(lbforaging:)?Foraging-[A-Za-z0-9-]+-v[0-9]+|(rware:)?rware-[A-Za-z0-9-]+-v[0-9]+")
+_GYMNASIUM = re.compile(
+    r"(lbforaging:)?Foraging-[A-Za-z0-9-]+-v[0-9]+|(rware:)?rware-[A-Za-z0-9-]+-v[0-9]+"
+    r"|(CartPole|MountainCar|MountainCarContinuous|Acrobot|Pendulum)-v[0-9]+"
+)
 
 
 def is_known(address: Address) -> bool:

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import pytest
 import yaml
 
 from tests.system.processes import QUICK, Chorus, players, rows, until, weights
@@ -30,6 +31,7 @@ def test_neither_actors_nor_kills_nor_replays_change_a_bit(chorus: Chorus) -> No
     assert "the record holds the same" in chorus.run("replay", one, "--update", "14", "--task", "2")
 
 
+@pytest.mark.slow
 def test_nor_do_they_against_a_frozen_policy_and_a_script_even_when_the_other_run_is_gone(chorus: Chorus) -> None:
     other = chorus.train("other", *SETTINGS, "--updates", "2", "--set", "network.lstm=8")
     kinds = {"player_1": f"frozen:{other}", "player_2": "scripted:tests.scripted_players:by_chance"}

@@ -19,6 +19,8 @@ from chorus.common.errors import ChorusError, Refused
         "gymnasium:Foraging-8x8-2p-3f-v3",
         "gymnasium:lbforaging:Foraging-8x8-2p-3f-v3",
         "gymnasium:rware-tiny-2ag-v2",
+        "gymnasium:CartPole-v1",
+        "pettingzoo:magent2.environments.battle_v4?map_size=16",
         "vmas:navigation?n_agents=3",
         "pettingzoo:mpe2.simple_spread_v3?seed=123456789",
         "vmas:navigation?random_seed=4294967295&n_agents=4",
