@@ -17,6 +17,8 @@ _GYMNASIUM = re.compile(
     r"(lbforaging:)?Foraging-[A-Za-z0-9-]+-v[0-9]+|(rware:)?rware-[A-Za-z0-9-]+-v[0-9]+"
     r"|(CartPole|MountainCar|MountainCarContinuous|Acrobot|Pendulum)-v[0-9]+"
 )
+_JAXMARL = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
+"""Names in JaxMARL's own table, which is all that its adapter looks in."""
 
 
 def is_known(address: Address) -> bool:
@@ -25,6 +27,8 @@ def is_known(address: Address) -> bool:
         return not address.target or bool(_PETTINGZOO.fullmatch(address.target))
     if address.kind == "gymnasium":
         return not address.target or bool(_GYMNASIUM.fullmatch(address.target))
+    if address.kind == "jaxmarl":
+        return not address.target or bool(_JAXMARL.fullmatch(address.target))
     if address.kind == "vmas":
         return not address.target or _is_scenario(address.target)
     return True
