@@ -23,12 +23,12 @@ from chorus.actor.prepared import Prepared
 from chorus.actor.waiting import Waiting
 from chorus.actor.watchdog import Watchdog
 from chorus.common.environments import progress
-from chorus.common.environments.permitted import permit
+from chorus.common.environments.permitted import permit, permit_script
 from chorus.common.environments.user_errors import frames
 from chorus.common.errors import Corrupted, EnvironmentFault, MalformedData, Refused
 from chorus.common.monitoring.metrics import ActorMetrics
 from chorus.common.monitoring.timeline import span
-from chorus.common.policy.opponents import needed
+from chorus.common.policy.opponents import frozen_digests, needed, scripts
 from chorus.common.process import arithmetic, logs
 from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
@@ -202,6 +202,8 @@ class Actor:
             if not arithmetic.serves(self.arithmetic, wanted):
                 raise OtherArithmetic(wanted)
             permit(config.environment.spec, self.allowed)
+            for script in scripts(config):
+                permit_script(script, self.allowed)
             self._patience = config.learner.task_timeout
             self.close()
             self._prepared = (config_bytes, Prepared.of(config))
@@ -359,7 +361,8 @@ class _Session:
         self._at, self._step = order.task, 0
         self._actor.breadcrumb.at(task)
         player = prepared.players[task.purpose]
-        past = self._mail.past(order, player.opponents.past(task)) if player.opponents else {}
+        opponents = player.opponents
+        past = self._mail.past(order, opponents.past(task), frozen_digests(prepared.config)) if opponents else {}
         ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
 
         def on_step(step: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -16,6 +16,7 @@ import grpc
 
 from chorus.common.errors import MalformedData
 from chorus.common.monitoring.metrics import ActorMetrics
+from chorus.common.policy.opponents import newest_of
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.transport import channel
 from chorus.common.transport.wire import WeightsAssembly, read_message, read_task
@@ -115,18 +116,26 @@ class Mailbox:
             )
         return policy
 
-    def past(self, order: pb.RolloutTask, versions: Sequence[int]) -> dict[int, PolicyVersion]:
-        """The older versions that a task's opponents play by.
+    def past(
+        self, order: pb.RolloutTask, versions: Sequence[int], named: Mapping[int, str]
+    ) -> dict[int, PolicyVersion]:
+        """The other versions that a task's opponents play by; `named` are the digests that the configuration tells.
 
         Raises:
-            MalformedData: one was not sent before the task.
+            MalformedData: one was not sent before the task, or is not the one that the configuration names.
         """
         missing = [version for version in versions if version not in self._versions]
         if missing:
             raise MalformedData(
                 f"an opponent in {read_task(order.task)} needs version {missing[0]}, which was not sent"
             )
-        return {version: self._versions[version] for version in versions}
+        found = {version: self._versions[version] for version in versions}
+        for version, sha256 in named.items():
+            if version in found and found[version].sha256.hex() != sha256:
+                raise MalformedData(
+                    f"an opponent in {read_task(order.task)} is to play by other weights than the configuration names"
+                )
+        return found
 
     def _leaving(self) -> Iterator[pb.FromActor]:
         while (message := self._outbox.get()) is not None:
@@ -174,7 +183,7 @@ class Mailbox:
     def _keep(self, policy: PolicyVersion) -> None:
         """Hold the versions that tasks may still need."""
         versions = {**self._versions, policy.version: policy}
-        newest = max(versions)
+        newest = newest_of(versions)
         self._versions = {version: kept for version, kept in versions.items() if self.needs(newest, version)}
         self._metrics.policy_version.set(newest)
 

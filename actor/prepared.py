@@ -11,8 +11,9 @@ from chorus.actor.rollout import Player
 from chorus.common.environments import make
 from chorus.common.environments.checks.purity import prove
 from chorus.common.environments.interface import Environment
+from chorus.common.environments.scripts import load
 from chorus.common.isolation.isolated import Isolated
-from chorus.common.policy.opponents import Opponents
+from chorus.common.policy.opponents import Opponents, scripts
 from chorus.common.policy.sharing import divide
 from chorus.common.process.child_processes import end_descendants
 from chorus.common.process.fingerprint import fingerprint
@@ -42,6 +43,7 @@ class Prepared:
 
         Raises:
             EnvironmentFault: it cannot be made, or breaks the rules.
+            ConfigError: an opponent's program cannot be found.
         """
         environment, finding = prove(
             partial(_make, config),
@@ -53,6 +55,8 @@ class Prepared:
             log.warning("purity", extra={"finding": finding.message})
         policies = divide(environment.spec, config.sharing, config.network)
         opponents, instances = Opponents(config, environment.spec, policies), config.instances
+        for script in scripts(config):
+            load(script)
         players = {
             Purpose.TRAINING: Player(environment, policies, config.seed, False, instances, opponents),
             Purpose.EVALUATION: Player(

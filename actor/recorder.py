@@ -57,6 +57,11 @@ class Recorder:
         self._lengths = np.zeros(episodes, np.int32)
         self._running = np.ones(0, np.bool_)
 
+    @property
+    def wave(self) -> range:
+        """The numbers of the present wave's episodes."""
+        return range(self._wave.start, self._wave.stop)
+
     def begin_wave(self, first: int, size: int) -> None:
         """Record the `size` episodes from number `first` on next."""
         self.steps, self.size = 0, size

@@ -12,6 +12,7 @@ import numpy as np
 from chorus.actor.inference import Inference
 from chorus.actor.recorder import Recorder, Row
 from chorus.actor.sampling import sample, sample_gaussian, squash
+from chorus.actor.scripted import Scripted
 from chorus.common.environments.interface import (
     ActionArray,
     BoolArray,
@@ -112,7 +113,7 @@ class Player:
     ) -> None:
         """Play the recorder's present wave of episodes, from reset to the end of the last."""
         spec, episodes = self.environment.spec, recorder.size
-        acting = self._line_up(versions, own, task, episodes)
+        acting, scripted = self._line_up(versions, own, task, recorder.wave)
         discrete = spec.discrete
         draws = _Draws(chance_stream, spec, episodes)
         clock = time.perf_counter()
@@ -130,6 +131,8 @@ class Player:
             taken = row.actions if discrete else row.actions.copy()
             for part in acting:
                 part.act(frame, everybody, born, chance, row, taken, self.greedy, task, recorder.steps)
+            for script in scripted:
+                script.act(frame, born, row, taken, recorder.steps)
             clock = self._spent("inference", clock)
             outcome = self.environment.step(taken)
             recorder.end_step(outcome)
@@ -142,11 +145,17 @@ class Player:
         self._spent("environment", clock)
         on_frame()
 
-    def _line_up(self, versions: Mapping[int, PolicyVersion], own: int, task: Task, episodes: int) -> list[_Acting]:
+    def _line_up(
+        self, versions: Mapping[int, PolicyVersion], own: int, task: Task, episodes: range
+    ) -> tuple[list[_Acting], list[Scripted]]:
+        """Who acts in some of the task's episodes: policies, and programs."""
         seats = [Seat(part, own) for part in self.policies] if self.opponents is None else self.opponents.seats(task)
-        tensors = {number: versions[number].tensors() for number in {seat.version for seat in seats}}
-        count = len(self.environment.spec.agents)
-        return [_Acting(seat.spec, tensors[seat.version], episodes, count) for seat in seats]
+        tensors = {number: versions[number].tensors() for number in {seat.version for seat in seats if not seat.script}}
+        spec = self.environment.spec
+        count, size = len(spec.agents), len(episodes)
+        acting = [_Acting(seat.spec, tensors[seat.version], size, count) for seat in seats if not seat.script]
+        programs = [seat for seat in seats if seat.script]
+        return acting, [Scripted(seat.script, seat.spec.agents, spec, self.seed, task, episodes) for seat in programs]
 
     def _spent(self, phase: str, since: float) -> float:
         now = time.perf_counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ import torch
 from chorus.common.environments import make
 from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.environments.registry import is_built_in
-from chorus.common.errors import ConfigError, MalformedData, RunFolderError, TrainingFault
+from chorus.common.errors import ConfigError, TrainingFault
 from chorus.common.isolation.isolated import Isolated
 from chorus.common.monitoring import metrics
 from chorus.common.monitoring.health import Health
@@ -25,7 +24,7 @@ from chorus.common.monitoring.web import Web
 from chorus.common.page.site import Site
 from chorus.common.policy.sharing import PolicySpec, divide
 from chorus.common.policy.size import refuse_too_large
-from chorus.common.policy.weights import PolicyVersion, Tensors, check
+from chorus.common.policy.weights import Tensors
 from chorus.common.process import logs
 from chorus.common.process.allocator import keep_freed_memory
 from chorus.common.process.fingerprint import (
@@ -58,6 +57,7 @@ from chorus.learner.storage.checkpoint import (
     save_checkpoint,
 )
 from chorus.learner.storage.elsewhere import Elsewhere
+from chorus.learner.storage.other_run import freeze, newest_weights
 from chorus.learner.storage.run_folder import RunFolder
 from chorus.learner.update.fingerprint import fingerprint as learner_fingerprint
 from chorus.learner.update.training import Training, first_version
@@ -145,27 +145,6 @@ def own_host(address: str) -> str:
     return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "localhost"}.get(host, host)  # of localhost both kinds
 
 
-def load_initial(run: Path) -> tuple[str, Tensors]:
-    """The weights that `--init-from RUN` names, its final ones or its newest checkpoint's: their digest and tensors.
-
-    Raises:
-        ConfigError: the run has no weights, or they are broken.
-    """
-    path = run / "final" / "policy.safetensors"
-    try:
-        if path.exists():
-            data = path.read_bytes()
-        else:
-            checkpoint = load_newest(run / "checkpoints")
-            if checkpoint is None:
-                raise ConfigError(f"--init-from {run}: there are no weights in it; is it a run folder?")
-            data = checkpoint.versions[checkpoint.counters.update].data
-        digest = hashlib.sha256(data)
-        return digest.hexdigest(), check(PolicyVersion(0, data, digest.digest())).tensors()
-    except (OSError, MalformedData, RunFolderError) as fault:
-        raise ConfigError(f"--init-from {run}: {fault}") from fault
-
-
 def begin_from(config: Config, init_from: Path | None, fresh: bool) -> tuple[Config, Tensors | None]:
     """The configuration with the digest of the weights that the run starts from, and these; None for fresh ones.
 
@@ -185,7 +164,8 @@ def begin_from(config: Config, init_from: Path | None, fresh: bool) -> tuple[Con
                 " the run that has them, or leave initial_weights out to start from fresh ones"
             )
         return config, None
-    digest, initial = load_initial(init_from)
+    weights = newest_weights(init_from, f"--init-from {init_from}")
+    digest, initial = weights.sha256.hex(), weights.tensors()
     if wanted and wanted != digest:
         raise ConfigError(
             f"--init-from {init_from}: its weights have the SHA-256 {digest[:16]}…, but initial_weights is"
@@ -213,8 +193,10 @@ def _begin(
     config: Config, spec: EnvironmentSpec, folder: RunFolder, init_from: Path | None, resuming: bool
 ) -> tuple[Config, str, Fingerprint, Checkpoint]:
     """Begin the run in the folder, or find where it stands: its settings, id, fingerprint, and newest state."""
-    config, initial = begin_from(config, init_from, fresh=not checkpoint_files(folder.checkpoints))
+    fresh = not checkpoint_files(folder.checkpoints)
+    config, initial = begin_from(config, init_from, fresh)
     config = resolve(config, spec, folder.begun_with())
+    config, frozen = freeze(config, spec, None if fresh else folder.frozen())
     config = name_module(config, divide(spec, config.sharing, config.network))
     policies = divide(spec, config.sharing, config.network)
     at_once = config.tasks if spec.max_steps else 1  # what nobody knows the length of is hardly ever all of the longest
@@ -227,7 +209,7 @@ def _begin(
     if checkpoint is None:
         folder.refuse_if_trained()
         first = first_version(config, policies, initial)
-        training = Training(config, spec, policies, {0: first})
+        training = Training(config, spec, policies, {0: first} | frozen)
         checkpoint = Checkpoint(Counters(learner=own), training.versions, training.optimiser_state)
         save_checkpoint(folder.checkpoints, checkpoint, config.checkpoint)
     folder.refuse_unlike(checkpoint.counters.learner, own, config)

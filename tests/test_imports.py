@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "chorus.common.process": ["chorus.common.errors", "chorus.common.tasks.seeding", "chorus.common.tasks.task"],
     "chorus.common.process.fingerprint": [
         "chorus.common.environments.interface",
+        "chorus.common.environments.scripts",
         "chorus.common.policy",
         "chorus.common.process",
         "chorus.common.settings",

@@ -13,6 +13,7 @@ from chorus.actor.rollout import Player
 from chorus.common.environments import make as make_environment
 from chorus.common.environments.interface import Environment
 from chorus.common.errors import ConfigError, RunFolderError
+from chorus.common.policy.opponents import FROZEN
 from chorus.common.policy.sharing import PolicySpec, divide
 from chorus.common.policy.weights import PolicyVersion, Tensors, make
 from chorus.common.settings.config import Config
@@ -36,7 +37,7 @@ def league(options: argparse.Namespace) -> int:
     checkpoint = load_newest(options.dir / "checkpoints")
     if checkpoint is None:
         raise RunFolderError(f"{options.dir} holds no weights; is it a run folder?")
-    *past, newest = sorted(checkpoint.versions)
+    *past, newest = sorted(number for number in checkpoint.versions if number < FROZEN)
     numbers = [*past[:: -options.every][::-1], newest]
     environment = make_environment(config.environment.spec)
     try:

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import IO
 
 from chorus.common.errors import ConfigError
+from chorus.common.policy.opponents import scripts
 from chorus.common.process import breadcrumb, child_processes, program
 from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import Credentials
@@ -165,10 +166,12 @@ class Launcher:
     async def _begin(
         self, name: str, address: str, *arguments: str, inherited: tuple[int, ...] = ()
     ) -> asyncio.subprocess.Process:
-        allowed = self._serving.config.environment.spec.partition("?")[0]
+        config = self._serving.config
+        names = [config.environment.spec.partition("?")[0], *scripts(config)]
+        allowed = [word for name in names for word in ("--allow-env", name)]
         return await asyncio.create_subprocess_exec(
             *program.command("actor", "--learner", address, "--name", name),
-            *("--parent", str(os.getpid()), "--allow-env", allowed, *arguments),
+            *("--parent", str(os.getpid()), *allowed, *arguments),
             env=self._environment,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=self._prints,

@@ -11,8 +11,14 @@ from chorus.common.environments.address import Address
 _PETTINGZOO = re.compile(
     r"(mpe2|(pettingzoo\.)?(atari|butterfly|classic|sisl))\.[a-z0-9_]+_v[0-9]+"
     r"|(mpe2|atari|butterfly|classic|sisl)/[a-z0-9_-]+-v[0-9]+"
+    r"|magent2\.environments\.[a-z0-9_]+_v[0-9]+"
 )
-_GYMNASIUM = re.compile(r"(lbforaging:)?Foraging-[A-Za-z0-9-]+-v[0-9]+|(rware:)?rware-[A-Za-z0-9-]+-v[0-9]+")
+_GYMNASIUM = re.compile(
+    r"(lbforaging:)?Foraging-[A-Za-z0-9-]+-v[0-9]+|(rware:)?rware-[A-Za-z0-9-]+-v[0-9]+"
+    r"|(CartPole|MountainCar|MountainCarContinuous|Acrobot|Pendulum)-v[0-9]+"
+)
+_JAXMARL = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
+"""Names in JaxMARL's own table, which is all that its adapter looks in."""
 
 
 def is_known(address: Address) -> bool:
@@ -21,6 +27,8 @@ def is_known(address: Address) -> bool:
         return not address.target or bool(_PETTINGZOO.fullmatch(address.target))
     if address.kind == "gymnasium":
         return not address.target or bool(_GYMNASIUM.fullmatch(address.target))
+    if address.kind == "jaxmarl":
+        return not address.target or bool(_JAXMARL.fullmatch(address.target))
     if address.kind == "vmas":
         return not address.target or _is_scenario(address.target)
     return True

@@ -18,6 +18,8 @@ _INSTALL = {
     "gymnasium": "gymnasium",
     "mpe2": "mpe2",
     "vmas": "vmas",
+    "jax": "jaxmarl",
+    "jaxmarl": "jaxmarl",
     "lbforaging": "lbforaging",
     "rware": "rware",
     "magent2": "magent2",

@@ -47,6 +47,21 @@ def permit(spec: str, allowed: Iterable[str]) -> None:
     _bound(address)
 
 
+def permit_script(script: str, allowed: Iterable[str]) -> None:
+    """See that a program that is to play for opponents, `module:factory`, matches one of the patterns: Chorus brings
+    none along.
+
+    Raises:
+        Refused: it does not.
+    """
+    address = parse(script)
+    if not any(_matches(script, address, pattern) for pattern in allowed):
+        raise Refused(
+            f"the learner asks for the opponent scripted:{script!r}, which this actor may not import; if you trust it,"
+            f" start the actor with --allow-env {script!r} (or set CHORUS_ALLOW_ENV)"
+        )
+
+
 def _refuse_unknown(address: Address, name: str) -> None:
     """See that Chorus knows the name, and that no setting names code or a file."""
     remedy = f"; if you trust it, start the actor with --allow-env {name!r} (or set CHORUS_ALLOW_ENV)"

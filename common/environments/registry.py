@@ -17,6 +17,7 @@ _ADAPTERS = {
     "pettingzoo": "chorus.common.environments.adapters.pettingzoo",
     "gymnasium": "chorus.common.environments.adapters.gymnasium",
     "vmas": "chorus.common.environments.adapters.vmas",
+    "jaxmarl": "chorus.common.environments.adapters.jaxmarl",
 }
 _ELSEWHERE = (
     (r"simple(_\w+)?_v\d+", "pettingzoo:mpe2.{}"),

@@ -17,7 +17,9 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from chorus.common.environments.interface import EnvironmentSpec
+from chorus.common.environments.scripts import provenance
 from chorus.common.policy.layout import layout
+from chorus.common.policy.opponents import frozen_policies, scripts
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.process import arithmetic, onnx
 from chorus.common.settings.config import Config
@@ -65,11 +67,13 @@ def fingerprint(config: Config, environment: EnvironmentSpec, policies: Sequence
         policies: its policies.
 
     Raises:
-        ConfigError: the run has a network of the user's own, and there is no onnxruntime.
+        ConfigError: the run has a network of the user's own, and there is no onnxruntime; or an opponent's program
+            cannot be found.
     """
+    frozen = [spec for specs in frozen_policies(config, environment).values() for spec in specs]
     shapes = {
         (tensor.shape[0], tensor.shape[1])
-        for spec in policies
+        for spec in (*policies, *frozen)
         if not spec.network.module
         for name, tensor in layout(spec, config).items()
         if len(tensor.shape) == 2 and not name.startswith("value.")
@@ -80,7 +84,8 @@ def fingerprint(config: Config, environment: EnvironmentSpec, policies: Sequence
         "chorus": chorus_version(),
         "environment": environment.package,
         **actor_arithmetic(sorted(shapes), rows, foreign),
-        **(onnx.arithmetic() if config.network.module else {}),
+        **(onnx.arithmetic() if any(spec.network.module for spec in (*policies, *frozen)) else {}),
+        **{f"opponent scripted:{script}": provenance(script) for script in scripts(config)},
     }
 
 

@@ -22,6 +22,7 @@ from chorus.common.settings.sections import (
     Count,
     EnvironmentConfig,
     EvaluateConfig,
+    FrozenConfig,
     LearnerConfig,
     LossConfig,
     NetworkConfig,
@@ -44,9 +45,13 @@ class Config(Section, frozen=True):
     """All settings of a run.
 
     Attributes:
-        opponents: pattern of agent names to the opponents' kind: `past` lets those agents act with an older version of
-            their own policy in a share of the tasks, one pattern at a time. With a pattern for each side of a game,
-            each side is trained against past versions of the other.
+        opponents: pattern of agent names to the opponents' kind: in a share of the tasks (`self_play.share`) those
+            agents act otherwise, one pattern at a time, and are not trained. `past`: with an older version of their own
+            policy; `frozen:RUN`: with the newest weights of another run, named by its folder;
+            `scripted:module:factory`: by a program of yours. With a pattern for each side of a game, each side is
+            trained against the other's.
+        frozen: what each frozen opponent is, by the folder that `opponents` names. Filled in when the run begins, which
+            keeps the weights in its checkpoints, so that it does not need the other folder any more.
         seed: seed of every random number in the run.
         updates: number of updates after which the run ends; 0 for a number that follows from the environment's longest
             episode.
@@ -69,7 +74,8 @@ class Config(Section, frozen=True):
     loss: LossConfig = LossConfig()
     value: ValueConfig = ValueConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
-    opponents: dict[str, Literal["past"]] = msgspec.field(default_factory=dict)
+    opponents: dict[str, str] = msgspec.field(default_factory=dict)
+    frozen: dict[str, FrozenConfig] = msgspec.field(default_factory=dict)
     self_play: SelfPlayConfig = SelfPlayConfig()
     learner: LearnerConfig = LearnerConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
@@ -116,6 +122,12 @@ class Config(Section, frozen=True):
                 "value.sees team and value.memory are of a value with a network of its own: the policy's network must"
                 " not see the team; set value.network to own"
             )
+        for pattern, kind in self.opponents.items():
+            if not re.fullmatch(r"past|frozen:.+|scripted:[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", kind):
+                raise ValueError(
+                    f"opponents: {pattern!r} is {kind!r}; write past, frozen:RUN (the folder of another run), or"
+                    " scripted:module:factory (a program of your own)"
+                )
         if self.opponents and self.loss.reduction == "sequential":
             raise ValueError("opponents do not go with loss.reduction sequential, which steps after every agent")
         if (self.sharing.mode == "groups") != bool(self.sharing.groups):

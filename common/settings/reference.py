@@ -149,6 +149,8 @@ def _kind(kind: msgspec.inspect.Type) -> str:
             return f"mapping from {_kind(key)} to {_kind(value)}"
         case msgspec.inspect.StructType(cls=cls) if cls is Schedule:
             return "a schedule"
+        case msgspec.inspect.StructType():
+            return "settings"
     raise TypeError(f"a setting of type {kind}: say in common/settings/reference.py how to call it")
 
 

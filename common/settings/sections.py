@@ -261,18 +261,32 @@ class SharingConfig(Section, frozen=True):
 
 
 class SelfPlayConfig(Section, frozen=True):
-    """How past versions are drawn for opponents, see `opponents`.
+    """How often opponents play, and how past versions are drawn for them, see `opponents`.
 
     Attributes:
-        share: share of the training tasks in which one side of `opponents` plays with a past version, and is not
+        share: share of the training tasks in which one side of `opponents` plays as is said there, and is not
             trained; in all others every agent plays with the newest version and is trained.
-        every: every how many updates a version is kept for this.
+        every: every how many updates a version is kept for `past`.
         keep: how many of the newest kept versions to draw from.
     """
 
     share: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
     every: Positive = 10
     keep: Positive = 20
+
+
+class FrozenConfig(Section, frozen=True):
+    """A policy of another run that plays for opponents and does not change.
+
+    Attributes:
+        sha256: of its file of weights.
+        sharing: which of its policies acts for whom.
+        network: how its networks are built.
+    """
+
+    sha256: str
+    sharing: SharingConfig = SharingConfig()
+    network: NetworkConfig = NetworkConfig()
 
 
 class LearnerConfig(Section, frozen=True):

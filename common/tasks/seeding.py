@@ -24,17 +24,23 @@ class Draw(IntEnum):
     EVALUATION_ACTION = 4
     AUDIT = 5
     OPPONENT = 6
+    SCRIPT = 7
 
 
-def stream(seed: int, draw: Draw, update: int = 0, index: int = 0) -> np.random.Generator:
-    """The generator of one named stream; equal names give equal draws."""
-    return np.random.Generator(np.random.Philox(key=[seed, int(draw)], counter=[0, 0, index, update]))
+def stream(seed: int, draw: Draw, update: int = 0, index: int = 0, part: int = 0) -> np.random.Generator:
+    """The generator of one named stream; equal names give equal draws. One of many parts has 2^64 draws."""
+    return np.random.Generator(np.random.Philox(key=[seed, int(draw)], counter=[0, part, index, update]))
 
 
 def environment_stream(seed: int, task: Task) -> np.random.Generator:
     """All the randomness of a task's environments."""
     draw = Draw.ENVIRONMENT if task.purpose is Purpose.TRAINING else Draw.EVALUATION_ENVIRONMENT
     return stream(seed, draw, task.update, task.index)
+
+
+def script_stream(seed: int, task: Task, episode: int, agent: int) -> np.random.Generator:
+    """All the randomness of a scripted agent in one episode of a task."""
+    return stream(seed, Draw.SCRIPT, task.update, task.index, (episode << 32) | agent)
 
 
 def action_stream(seed: int, task: Task) -> np.random.Generator:

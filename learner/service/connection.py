@@ -16,7 +16,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from chorus.common.errors import Corrupted, MalformedData
-from chorus.common.policy.opponents import needed
+from chorus.common.policy.opponents import needed, newest_of
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.process.fingerprint import Fingerprint, chorus_version, first_difference
 from chorus.common.process.logs import printable
@@ -121,7 +121,7 @@ class Connection:
         for frame in self._contract.frames.of(policy):
             self.send(frame)
         self._sent.add(policy.version)
-        newest, config = max(self._sent), self._coordinator.config
+        newest, config = newest_of(self._sent), self._coordinator.config
         self._sent = {version for version in self._sent if needed(config, newest, version)}
 
     def send_on(self) -> None:

@@ -20,6 +20,7 @@ from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.policy.opponents import archived
 from chorus.common.process.fingerprint import Fingerprint, chorus_version
 from chorus.common.settings import config as configuration
+from chorus.common.settings.config import Config
 from chorus.common.transport.address import cannot_listen
 from chorus.common.transport.channel import HEALTH, SERVER_OPTIONS, SERVICE, to_actor_bytes
 from chorus.common.transport.credentials import Credentials, is_loopback, refuse_clear_text
@@ -54,7 +55,7 @@ class Server:
         self._contract = Contract(
             coordinator,
             self.connections,
-            Frames(coordinator.config.lag + 2 + len(archived(coordinator.config, coordinator.config.updates))),
+            Frames(_versions_held(coordinator.config)),
             pb.ToActor(welcome=welcome).SerializeToString(),
             digest,
             fingerprint,
@@ -252,6 +253,11 @@ def is_here(peer: str) -> bool:
     """Whether a gRPC peer (`ipv4:127.0.0.1:4711`) is on this machine."""
     kind, _, address = unquote(peer).partition(":")
     return kind == "unix" or is_loopback(address)
+
+
+def _versions_held(config: Config) -> int:
+    """How many versions actors may still need, at most."""
+    return config.lag + 2 + len(archived(config, config.updates)) + len(config.frozen)
 
 
 def payload_limit(environment: EnvironmentSpec, episodes: int) -> int:

@@ -30,6 +30,7 @@ from chorus.common.process.fingerprint import Fingerprint, chorus_version, first
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
 from chorus.common.settings.plain import differences, place, read, text, unlike
+from chorus.common.settings.sections import FrozenConfig
 from chorus.learner.storage.checkpoint import naming, write_aside
 
 COLUMNS = (
@@ -71,6 +72,10 @@ FIXED = (
     "update.",
     "seed:",
     "lag:",
+    "opponents",
+    "frozen",
+    "self_play.every:",
+    "self_play.keep:",
     "arithmetic:",
     "initial_weights:",
     "optimiser.name:",
@@ -158,6 +163,10 @@ class RunFolder:
             return None
         about = read_about(self.path)
         return int(about.get("horizon", read_config(self.path).updates))
+
+    def frozen(self) -> dict[str, FrozenConfig] | None:
+        """What the run in this folder plays against of other runs; None if there is no run yet."""
+        return read_config(self.path).frozen if (self.path / "config.yaml").exists() else None
 
     def mark_irreproducible(self, reason: str) -> None:
         """Note in `config.yaml` why this run cannot be reproduced."""

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from chorus.common.environments.permitted import permit
+from chorus.common.environments.permitted import permit, permit_script
 from chorus.common.errors import ChorusError, Refused
 
 
@@ -19,6 +19,8 @@ from chorus.common.errors import ChorusError, Refused
         "gymnasium:Foraging-8x8-2p-3f-v3",
         "gymnasium:lbforaging:Foraging-8x8-2p-3f-v3",
         "gymnasium:rware-tiny-2ag-v2",
+        "gymnasium:CartPole-v1",
+        "pettingzoo:magent2.environments.battle_v4?map_size=16",
         "vmas:navigation?n_agents=3",
         "pettingzoo:mpe2.simple_spread_v3?seed=123456789",
         "vmas:navigation?random_seed=4294967295&n_agents=4",
@@ -121,6 +123,15 @@ def test_anything_else_must_be_allowed(spec: str, allowed: tuple[str, ...], perm
     else:
         with pytest.raises(Refused):
             permit(spec, allowed)
+
+
+def test_an_opponents_program_must_be_allowed_whatever_it_is() -> None:
+    permit_script("players.mine:greedy", ("players.*",))
+    for allowed in ((), ("players",), ("pettingzoo:*",)):
+        with pytest.raises(Refused, match=r"--allow-env 'players.mine:greedy'"):
+            permit_script("players.mine:greedy", allowed)
+    with pytest.raises(Refused):
+        permit_script("players.mine:os.system", ("players.*",))
 
 
 def test_a_refusal_names_the_flag_to_give() -> None:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from chorus.common.environments.interface import AgentSpec, EnvironmentSpec
 from chorus.common.errors import ConfigError
-from chorus.common.policy.opponents import Opponents, archived, needed
+from chorus.common.policy.opponents import FROZEN, Opponents, archived, needed, newest_of
 from chorus.common.policy.sharing import divide
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
+from chorus.common.settings.sections import NetworkConfig
 from chorus.common.tasks.task import Purpose, Task, version_for
 
 NAMES = ("adversary_0", "adversary_1", "agent_0")
@@ -99,6 +100,45 @@ def test_an_impossible_line_up_is_refused_by_name(sections: dict[str, Any], comp
         opponents(configuration.check(sections))
 
 
-def test_opponents_are_past_and_nothing_else() -> None:
-    with pytest.raises(ConfigError, match=r"opponents"):
-        configuration.check({"opponents": {"agent_*": "future"}})
+@pytest.mark.parametrize("kind", ["future", "frozen:", "scripted:greedy", "scripted:a b:c", "Past", ""])
+def test_what_is_no_kind_of_opponent_is_refused_with_those_there_are(kind: str) -> None:
+    with pytest.raises(ConfigError, match=r"opponents: 'agent_\*' is .*; write past, frozen:RUN .*, or scripted:"):
+        configuration.check({"opponents": {"agent_*": kind}})
+
+
+FIXED = {"agent_*": "scripted:players:greedy", "adversary_*": "frozen:runs/b", "adversary_0": "frozen:runs/a"}
+
+
+def fixed(sharing: str = "all", share: float = 1.0) -> Opponents:
+    given = {"opponents": FIXED, "self_play": {"share": share}, "seed": 7}
+    known = {"sha256": "0", "network": {"encoder": 3}, "sharing": {"mode": sharing}}
+    return opponents(configuration.check(given | {"frozen": {"runs/a": known, "runs/b": known}}))
+
+
+def test_frozen_and_scripted_sides_have_their_turn_from_the_first_task_on() -> None:
+    lines = fixed()
+    tasks = [training(update, index) for update in range(3) for index in range(200)]
+    found = {(tuple(lines.learners(task) or ()), lines.past(task)) for task in tasks}
+    assert found == {((0, 1), ()), ((2,), (FROZEN + 1,)), ((1, 2), (FROZEN,))}
+    assert all(lines.seats(task) == fixed().seats(task) for task in tasks), "the same task, the same line-up"
+    for seat in (seat for task in tasks for seat in lines.seats(task)):
+        assert seat.script in ("", "players:greedy" if seat.spec.agents == (2,) else "")
+        assert seat.spec.network.encoder == (3 if seat.version >= FROZEN else NetworkConfig().encoder)
+    assert lines.seats(Task(0, Purpose.EVALUATION, 0)) == opponents(config({})).seats(training(0, 0))
+
+
+def test_frozen_versions_are_needed_as_long_as_the_run_lasts_and_are_never_the_newest() -> None:
+    given = config({"agent_*": "past"}, every=1, keep=1)
+    assert needed(given, 10_000, FROZEN)
+    assert newest_of([3, FROZEN, 7, FROZEN + 1]) == 7
+    assert newest_of([FROZEN]) == 0
+
+
+def test_a_frozen_policy_that_tells_its_agents_apart_is_not_divided() -> None:
+    with pytest.raises(ConfigError, match="divides policy 'all', which tells its agents apart by ids"):
+        fixed("all_with_id")
+
+
+def test_a_frozen_opponent_that_nothing_is_known_of_is_refused() -> None:
+    with pytest.raises(ConfigError, match="frozen:runs/a is not resolved"):
+        opponents(configuration.check({"opponents": {"agent_*": "frozen:runs/a"}}))
