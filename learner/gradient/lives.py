@@ -53,8 +53,7 @@ def pack(acted: BoolArray, ended: BoolArray) -> Lives:
     time, rows = acted.shape
     if acted.all() and not ended[:-1].any():
         return Lives(None, np.full(time, rows), np.full(rows, time))
-    numbers = np.arange(time * rows).reshape(time, rows)
-    ended_before = np.zeros_like(numbers)
+    ended_before = np.zeros(acted.shape, np.intp)
     np.cumsum(ended[:-1], axis=0, out=ended_before[1:])
     row, step = np.nonzero(acted.T)
     key = row * (time + 1) + ended_before[step, row]
@@ -65,8 +64,10 @@ def pack(acted: BoolArray, ended: BoolArray) -> Lives:
     order = np.argsort(-lengths, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    packed = np.lexsort((place[life], rank))
-    return Lives(numbers[step, row][packed], np.bincount(rank), lengths[order])
+    sizes = np.bincount(rank)
+    steps = np.empty_like(rank)
+    steps[(np.cumsum(sizes) - sizes)[rank] + place[life]] = step * rows + row
+    return Lives(steps, sizes, lengths[order])
 
 
 def earlier_steps(sizes: Indices) -> Indices:

@@ -74,6 +74,33 @@ class Accumulator:
         np.add(rows, product, out=rows)
 
 
+class RowProducts:
+    """Products of some rows after the others, written over what is there: a recurrence's.
+
+    As in `Accumulator` arrays are made of the tensors once.
+    """
+
+    def __init__(self, target: Tensor, source: Tensor, matrix: Tensor) -> None:
+        """Prepare `target[...] = source[...] @ matrix`.
+
+        Args:
+            target: `[row, output]`.
+            source: `[row, input]`.
+            matrix: `[input, output]`.
+        """
+        self._tensors = target.detach(), source.detach(), matrix.detach()
+        self._arrays = tuple(part.numpy() for part in self._tensors) if by_numpy(target) else None
+
+    def write(self, begin: int, end: int) -> None:
+        """Write the products of the rows `begin` to `end` of the source, to the same rows of the target."""
+        if self._arrays is None:
+            target, source, matrix = self._tensors
+            target[begin:end] = source[begin:end] @ matrix
+            return
+        into, read, by = self._arrays
+        np.matmul(read[begin:end], by, out=into[begin:end])
+
+
 def linear(bias: Tensor, inputs: Tensor, weight: Tensor) -> Tensor:
     """`inputs @ weight^T + bias` of rows `[row, input]`, with its gradient."""
     found: Tensor = _Linear.apply(bias, inputs, weight)  # type: ignore[no-untyped-call]

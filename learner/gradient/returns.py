@@ -19,7 +19,10 @@ def alive(trajectory: Trajectory) -> BoolArray:
 
     The end of an episode ends every life in it, whether the environment says so of each or not.
     """
-    if trajectory.acted.all():
+    steps = np.arange(len(trajectory.acted))[:, None]
+    if np.array_equal(
+        trajectory.acted, np.broadcast_to((steps < trajectory.lengths)[:, :, None], trajectory.acted.shape)
+    ):
         return trajectory.acted  # everybody acts at every step there is: nothing to fill in
     ended = trajectory.terminated | trajectory.truncated
     living = np.zeros_like(trajectory.acted)
