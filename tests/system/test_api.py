@@ -106,8 +106,9 @@ def children() -> list[psutil.Process]:
 
 
 SCRIPT = """
-import numpy, sys
+import numpy, signal, sys
 import chorus
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 try:
     chorus.train("spread?agents=2", updates=100000, out=sys.argv[1], settings={"task.episodes": 8}, callbacks=[print])
 except KeyboardInterrupt as stopped:
