@@ -27,7 +27,7 @@ def train(chorus: Chorus) -> Process:
 @pytest.mark.parametrize(
     "sent",
     [
-        pytest.param((signal.SIGTERM, signal.SIGTERM), id="SIGTERM twice"),
+        pytest.param((signal.SIGTERM, signal.SIGTERM), id="SIGTERM twice", marks=pytest.mark.slow),
         pytest.param((signal.SIGHUP,), id="SIGHUP", marks=pytest.mark.slow),
     ],
 )

@@ -13,14 +13,14 @@ QUICK: dict[str, tuple[str, ...]] = {
         "pettingzoo:mpe2.simple_spread_v3?N=2&max_cycles=6",
         "network.normalise_observations=true",
     ),
+}
+HEAVY: dict[str, tuple[str, ...]] = {
     "a user's own, vectorised, with rewards scaled and a learned baseline": (
         "tests.worlds:Crowd",
         "network.normalise_observations=true",
         "reward.scale=deviation",
         "loss.baseline=value",
     ),
-}
-HEAVY: dict[str, tuple[str, ...]] = {
     "groups": (
         "pettingzoo:mpe2.simple_tag_v3?max_cycles=10",
         "sharing.mode=groups",

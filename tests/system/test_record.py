@@ -59,7 +59,7 @@ def test_a_task_that_is_none_is_refused(chorus: Chorus, run: Path) -> None:
     assert "there is no task (12, 0)" in chorus.start("replay", run, "--update", "12", "--task", "0").refused()
 
 
-@pytest.mark.parametrize("actors", [1, 2])
+@pytest.mark.parametrize("actors", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_audits_change_nothing_and_find_nothing_in_a_sound_run(chorus: Chorus, run: Path, actors: int) -> None:
     """With one actor, a fresh process plays the second runs."""
     audited = chorus.train("audited", *SETTINGS, "--audit", "0.1", "--actors", str(actors))
