@@ -9,6 +9,7 @@ import numpy as np
 from chorus.actor.recorder import Row
 from chorus.common.environments.interface import ActionArray, AgentSpec, BoolArray, EnvironmentSpec, Frame
 from chorus.common.environments.scripts import Act, load
+from chorus.common.environments.user_errors import blame
 from chorus.common.errors import EnvironmentFault
 from chorus.common.tasks.seeding import script_stream
 from chorus.common.tasks.task import Task
@@ -68,6 +69,9 @@ class Scripted:
                 answer = self._acting[slot](seen, mask, draws)
             except Exception as fault:
                 raise EnvironmentFault(f"{where}: it raised {type(fault).__name__}: {fault}") from fault
+            except BaseException as error:
+                blamed = blame(error, where)
+                raise blamed from blamed.__cause__
             action = checked(answer, spec, mask, where)
             size = spec.action_size
             record.actions[place, number, :size] = action

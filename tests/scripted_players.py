@@ -49,3 +49,12 @@ def raising(agent: AgentSpec) -> Act:
         raise KeyError("lost")
 
     return act
+
+
+def leaving(agent: AgentSpec) -> Act:
+    """Nothing, and would end the process."""
+
+    def act(observation: Any, mask: Any, rng: np.random.Generator) -> int:
+        raise SystemExit(0)
+
+    return act

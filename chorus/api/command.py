@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from chorus.api.environments import search_path
-from chorus.common.environments.adapters.factory import PATH
+from chorus.common.environments.own_modules import PATH
 from chorus.common.errors import ChorusError
 from chorus.common.process import program
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from chorus.common.environments.adapters.factory import PATH
 from chorus.common.environments.address import parse
+from chorus.common.environments.own_modules import PATH
 from chorus.common.environments.registry import is_ours
 from chorus.common.errors import EnvironmentFault
 

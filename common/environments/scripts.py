@@ -21,13 +21,12 @@ from collections.abc import Callable
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from chorus.common.environments.adapters.factory import PATH
-from chorus.common.environments.address import nearest
 from chorus.common.environments.interface import AgentSpec, BoolArray, ObservationArray
+from chorus.common.environments.own_modules import function, places
 from chorus.common.errors import ConfigError
 
 Act = Callable[[ObservationArray, BoolArray | None, np.random.Generator], Any]
@@ -44,21 +43,14 @@ def load(script: str) -> Factory:
     """
     module, _, name = script.partition(":")
     _source(module, script)
-    sys.path += [place for place in _places() if place not in sys.path]
+    sys.path += [place for place in places() if place not in sys.path]
     try:
-        found: Any = importlib.import_module(module)
+        found = importlib.import_module(module)
     except Exception as fault:
         raise ConfigError(
             f"opponents: scripted:{script}: its import failed: {type(fault).__name__}: {fault}"
         ) from fault
-    for part in name.split("."):
-        if not hasattr(found, part):
-            names = [known for known, value in vars(found).items() if callable(value) and not known.startswith("_")]
-            raise ConfigError(f"opponents: scripted:{script}: {module} has no {name!r}; {nearest(part, names)}")
-        found = getattr(found, part)
-    if not callable(found):
-        raise ConfigError(f"opponents: scripted:{script}: {name!r} is a {type(found).__name__}; name a function")
-    return cast("Factory", found)
+    return function(found, name, f"opponents: scripted:{script}", "a function", ConfigError)
 
 
 def provenance(script: str) -> str:
@@ -72,7 +64,7 @@ def provenance(script: str) -> str:
 
 def _source(module: str, script: str) -> Path:
     """The file of a module, found without importing anything."""
-    path: list[str] | None = [*sys.path, *_places()]
+    path: list[str] | None = [*sys.path, *places()]
     origin: str | None = None
     parts = module.split(".")
     for place in range(len(parts)):
@@ -86,8 +78,3 @@ def _source(module: str, script: str) -> Path:
     if origin is None or not Path(origin).is_file():
         raise ConfigError(f"opponents: scripted:{script}: {module!r} has no file; name the module that has the factory")
     return Path(origin)
-
-
-def _places() -> list[str]:
-    """Where modules of the user's own lie, beside the installed ones."""
-    return [place for place in dict.fromkeys([os.getcwd(), *os.environ.get(PATH, "").split(os.pathsep)]) if place]

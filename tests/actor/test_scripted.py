@@ -67,6 +67,7 @@ def test_what_a_script_draws_is_the_tasks_episode_by_episode() -> None:
     [
         ("too_large", "it answered 99; expected one whole number per component"),
         ("raising", "it raised KeyError: 'lost'"),
+        ("leaving", "it raised SystemExit: 0, which would end the process"),
     ],
 )
 def test_a_script_that_breaks_the_rules_is_named(script: str, complaint: str) -> None:

@@ -25,11 +25,9 @@ from chorus.common.environments.adapters.pettingzoo import as_parallel
 from chorus.common.environments.adapters.team import Team
 from chorus.common.environments.address import Address, nearest
 from chorus.common.environments.interface import Environment
+from chorus.common.environments.own_modules import function, places
 from chorus.common.environments.packages import missing, provenance
 from chorus.common.errors import EnvironmentFault
-
-PATH = "CHORUS_ENV_PATH"
-"""The variable that names more folders of the user's own modules; they come last on the path."""
 
 
 def make(address: Address, render: bool) -> Environment:
@@ -58,19 +56,8 @@ def make(address: Address, render: bool) -> Environment:
 
 def _factory(address: Address) -> tuple[Callable[..., Any], list[str] | None]:
     """The function that the address names, and the settings that it takes (None if any)."""
-    found: Any = _module(address)
-    for part in address.target.split("."):
-        if not hasattr(found, part):
-            names = [name for name in vars(found) if callable(getattr(found, name)) and not name.startswith("_")]
-            raise EnvironmentFault(
-                f"environment {address.spec!r}: {address.kind} has no {address.target!r}; {nearest(part, names)}"
-            )
-        found = getattr(found, part)
-    if not callable(found):
-        raise EnvironmentFault(
-            f"environment {address.spec!r}: {address.target!r} is a {type(found).__name__}; name a function or a class "
-            "that makes an environment"
-        )
+    where, wanted = f"environment {address.spec!r}", "a function or a class that makes an environment"
+    found = function(_module(address), address.target, where, wanted, EnvironmentFault)
     parameters = inspect.signature(found).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return found, None
@@ -81,16 +68,15 @@ def _factory(address: Address) -> tuple[Callable[..., Any], list[str] | None]:
 
 def _module(address: Address) -> ModuleType:
     """The user's module, installed or in the working directory."""
-    others = os.environ.get(PATH, "").split(os.pathsep)
-    places = [place for place in dict.fromkeys([os.getcwd(), *others]) if place and place not in sys.path]
+    more = [place for place in places() if place not in sys.path]
     try:
         return importlib.import_module(address.kind)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{address.kind}.".startswith(f"{error.name}.") or not places:
+        if error.name is None or not f"{address.kind}.".startswith(f"{error.name}.") or not more:
             raise _unknown(address, error) from error
     except ImportError as error:
         raise missing(error, address.spec) from error
-    sys.path += places
+    sys.path += more
     try:
         return importlib.import_module(address.kind)
     except ImportError as error:
