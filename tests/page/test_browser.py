@@ -159,8 +159,8 @@ def test_a_run_with_a_fault_says_in_words_what_went_wrong(browser: Any, shared: 
 def test_a_run_at_its_start_and_in_its_middle(browser: Any, shared: Chorus) -> None:
     run = shared.folder / "alive"
     process = shared.start("train", "--out", run, "--actors", "1", "--updates", "100000")
-    address = until(lambda: next((line for line in process.out.read_text().splitlines() if "page:" in line), None))
-    address = address.split()[-1]
+    lines = until(lambda: [line for line in process.out.read_text().splitlines() if line.startswith("page  ")])
+    address = lines[0].split()[-1]
     looked_at(browser, "start", address, "Update")
     until(lambda: len(rows(run)) > 20)
     looked_at(browser, "middle", address, "Where the time goes")
