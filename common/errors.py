@@ -50,7 +50,15 @@ class TrainingFault(ChorusError):
 
 
 class GradientFault(TrainingFault):
-    """A gradient is not finite; the step was not taken."""
+    """A gradient is not finite; the step was not taken.
+
+    Attributes:
+        index: of the task to blame, in its update; None where every task's own gradient is finite.
+    """
+
+    def __init__(self, text: str, index: int | None = None) -> None:
+        super().__init__(text)
+        self.index = index
 
 
 class GroupFault(ChorusError):

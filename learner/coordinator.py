@@ -148,7 +148,7 @@ class Coordinator:
         self._dispatcher.give_out()
         return played
 
-    def _replay(self, update: int, index: int | str = "J") -> str:
+    def _replay(self, update: int, index: int | str) -> str:
         return f"chorus replay {self._folder.path} --update {update} --task {index}"
 
     def mark_irreproducible(self, reason: str) -> None:
@@ -356,7 +356,8 @@ class Coordinator:
         try:
             report = await self._in_thread(self._step, spanned("step", self.training.apply), sums, self._side_by_side)
         except GradientFault as fault:
-            raise GradientFault(f"{fault}; to see it again: {self._replay(update)}") from fault
+            replay = self._replay(update, "J" if fault.index is None else fault.index)
+            raise GradientFault(f"{fault}; to see it again: {replay}", fault.index) from fault
         if self.group.size > 1:
             mine = {task: self._answers.players[task] for task in tasks}
             evaluated = {task: told for task, told in self._answers.evaluated.items() if task.update == update}

@@ -4,7 +4,9 @@ from chorus.common.process import arithmetic
 
 arithmetic.pin()
 
-from collections.abc import Iterator  # noqa: E402 (nothing may come before the line above)
+import os  # noqa: E402 (nothing may come before the line above)
+from collections.abc import Iterator  # noqa: E402
+from unittest import mock  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -15,8 +17,8 @@ settings.load_profile("chorus")
 
 
 @pytest.fixture(autouse=True)
-def same_arithmetic() -> Iterator[None]:
-    """No test leaves another arithmetic to those after it, whose bits would differ."""
-    before = arithmetic.mode()
-    yield
-    assert arithmetic.mode() == before
+def environment_of_its_own() -> Iterator[None]:
+    """What a test sets in the environment ends with it: a command that it runs here pins the arithmetic of its run, and
+    the bits of tests after it would differ."""
+    with mock.patch.dict(os.environ):
+        yield

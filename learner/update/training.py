@@ -308,7 +308,7 @@ class Training:
                 mean = (total.gradient / z).to(network.flat.dtype)
                 clipped[place] = optimiser.clip(mean, self.config.optimiser.clip)
         if not all(np.isfinite(part.norm) for part in clipped.values()):
-            raise GradientFault(self._name_culprit(sums, indices))
+            raise self._fault(sums, indices)
         step = Step(totals, list(clipped.values()), greatest_of(sums, "ratio_max"))
         if go_on is not None and not go_on(step):
             return None
@@ -337,7 +337,7 @@ class Training:
             tensors |= network.tensors() | statistics.tensors(network.spec)
         return tensors
 
-    def _name_culprit(self, sums: Sequence[Sequence[StepSums]], indices: Sequence[int]) -> str:
+    def _fault(self, sums: Sequence[Sequence[StepSums]], indices: Sequence[int]) -> GradientFault:
         """Which task it was: the first of all processes' that is to blame."""
         guilty = [
             index
@@ -347,8 +347,10 @@ class Training:
         found = torch.tensor([-min(guilty, default=self.config.tasks)])
         first = -int(self.group.largest(found))
         if first < self.config.tasks:
-            return f"the gradient of task ({self.update}, {first}) is not finite; the step was not taken"
-        return f"the gradient of update {self.update} is not finite, though every task's is; the step was not taken"
+            told = f"the gradient of task ({self.update}, {first}) is not finite; the step was not taken"
+            return GradientFault(told, first)
+        told = f"the gradient of update {self.update} is not finite, though every task's is; the step was not taken"
+        return GradientFault(told)
 
     def _report(self, total: BatchTotals, steps: Sequence[Step], signal_to_noise: float) -> UpdateReport:
         done, last = self.update, steps[-1]

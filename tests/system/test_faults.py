@@ -113,7 +113,7 @@ def test_a_gradient_that_is_not_finite_stops_the_run_before_the_step_and_names_t
     settings = ("--set", "loss.entropy=1e39", "--set", "checkpoint.every=1", "--actors", "1")
     complaint = chorus.start("train", "--out", run, *QUICK, *settings).refused()
     assert "the gradient of task (0, 0) is not finite; the step was not taken" in complaint
-    assert f"chorus replay {run} --update 0 --task J" in complaint
+    assert f"chorus replay {run} --update 0 --task 0" in complaint
     assert chorus.run("replay", run, "--update", "0", "--task", "0").endswith("that batch was never whole\n")
     assert [path.stem for path in (run / "checkpoints").glob("*.safetensors")] == ["00000000"]
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from unittest import mock
 
 import pytest
 
 from chorus.common.environments.registry import is_built_in
 from chorus.common.errors import ChorusError
 from chorus.common.process import arithmetic, processor
-
-
-@pytest.fixture(autouse=True)
-def pinned_for_the_test_alone() -> Iterator[None]:
-    """`pin` writes to the environment of this process, which other tests compute in."""
-    with mock.patch.dict(os.environ):
-        yield
 
 
 def test_arithmetic_is_pinned_before_numpy_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
