@@ -62,8 +62,10 @@ def restarts(fleet: Fleet) -> list[int]:
 
 
 @pytest.mark.containers
-@pytest.mark.timeout(20 * 60)
-def test_two_learner_containers_scaled_and_killed_learn_the_weights_of_one_process(fleet: Fleet, tmp_path: Path) -> None:
+@pytest.mark.timeout(40 * 60)
+def test_two_learner_containers_scaled_and_killed_learn_the_weights_of_one_process(
+    fleet: Fleet, tmp_path: Path
+) -> None:
     told("building both images")
     fleet.compose("build", "certificates", "actor")
     told("the same run by one process")
