@@ -137,7 +137,9 @@ def batch_totals(
     time, disagreement, ratio_max = group.largest(torch.tensor(greatest, dtype=torch.float64)).tolist()
     rows = []  # all of a task's numbers in one: many short sums cost more than a long one
     for task, figures, one in zip(batch, first, episodes, strict=True):
-        row = [[sum(getattr(part, name) for part in figures) for name in ("steps", "loss", "entropy")]]
+        row: list[Sequence[float] | Sums] = [
+            [sum(getattr(part, name) for part in figures) for name in ("steps", "loss", "entropy")]
+        ]
         row.append([float(getattr(one, name)) for name in EpisodeTotals.__dataclass_fields__])
         for part, size in zip(task, sizes, strict=True):
             row.append(_statistics_row(part.statistics, size))

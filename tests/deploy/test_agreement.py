@@ -316,7 +316,11 @@ class ComposeLoader(yaml.SafeLoader):
     """YAML with the tag by which a compose file replaces what it would else add to."""
 
 
-ComposeLoader.add_constructor("!override", lambda loader, node: loader.construct_sequence(node))
+def override(loader: ComposeLoader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node)
+
+
+ComposeLoader.add_constructor("!override", override)
 
 
 def test_the_learner_containers_of_compose_run_what_the_image_runs() -> None:
