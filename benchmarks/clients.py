@@ -42,6 +42,8 @@ SMALL = 4096
 """A message below this is a task or the like, above it a piece of weights, which is not looked into."""
 FIRST = Task(0, Purpose.TRAINING, 0)
 AHEAD = 4
+HEARD_SECONDS = 3.0
+"""A player that waits says so often enough not to be taken for gone."""
 
 
 def hello(name: str, config: bytes) -> pb.FromActor:
@@ -173,17 +175,31 @@ async def _player(port: int, number: int, shared: dict[str, Any]) -> int:
             shared["one"] = made_trajectory(environment, config.episodes, FIRST)
         await call.write(hello(f"player-{number}", welcome.config))
         await call.write(pb.FromActor(progress=pb.Progress(wanted=1)))
-        async for message in _messages(call):
-            if message.WhichOneof("kind") == "task":
-                order = message.task
-                played = replace(shared["one"], task=read_task(order.task), version=order.version)
-                await call.write(pb.FromActor(progress=pb.Progress(wanted=1)))
-                for chunk in trajectory_chunks(played):
-                    await call.write(pb.FromActor(chunk=chunk))
-                answered += 1
-            elif message.WhichOneof("kind") == "goodbye":
-                break
+        writing = asyncio.Lock()  # a call takes one message at a time
+        waiting = asyncio.create_task(_be_heard(call, writing))
+        try:
+            async for message in _messages(call):
+                if message.WhichOneof("kind") == "task":
+                    order = message.task
+                    played = replace(shared["one"], task=read_task(order.task), version=order.version)
+                    async with writing:
+                        await call.write(pb.FromActor(progress=pb.Progress(wanted=1)))
+                        for chunk in trajectory_chunks(played):
+                            await call.write(pb.FromActor(chunk=chunk))
+                    answered += 1
+                elif message.WhichOneof("kind") == "goodbye":
+                    break
+        finally:
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
     return answered
+
+
+async def _be_heard(call: Any, writing: asyncio.Lock) -> None:
+    while True:
+        await asyncio.sleep(HEARD_SECONDS)
+        async with writing:
+            await call.write(pb.FromActor(progress=pb.Progress()))
 
 
 async def _messages(call: Any) -> AsyncIterator[Any]:

@@ -152,7 +152,7 @@ def _streams(count: int, effort: Effort) -> Row:
 
 
 async def _serve(count: int, folder: Path, effort: Effort) -> Row:
-    _allow_files(4 * count + 1_000)
+    allow_files(4 * count + 1_000)
     logging.disable(logging.INFO)
     tasks = max(8, count)
     updates = max(3, effort.pick(30, 2_000, 4_000) // tasks)
@@ -204,7 +204,8 @@ async def _watch(late: list[float]) -> None:
         late.append(max(0.0, time.perf_counter() - due))
 
 
-def _allow_files(wanted: int) -> None:
+def allow_files(wanted: int) -> None:
+    """Let this process open so many, as far as the system does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))

@@ -30,7 +30,7 @@ NOT_FINITE = 1 << 20
 MANTISSA, BIAS, BIASED_NOT_FINITE = 52, 1023, 0x7FF
 """How a float64 is made: bits of its mantissa, what its exponent is written with, the exponent of NaN and infinity."""
 SHORT = 1 << 10
-"""Rows no longer are added all at once."""
+"""Columns no longer are looked at and added with all their terms at once."""
 BLOCK = 1 << 15
 """Elements that are worked on at a time: what they need fits a core's cache."""
 
@@ -64,25 +64,43 @@ def add_up(columns: Sequence[Column], tasks: int, group: Group, device: torch.de
     """
     spread = _spread(tasks)
     lengths = [column.length for column in columns]
-    greatest = group.largest(torch.cat([exponents_of(column, device) for column in columns]))
+    greatest = group.largest(torch.cat([exponents_of(column, device, work) for column in columns]))
     exponents = torch.split(greatest, lengths)
     sums = [folded(column, exponent, spread, work) for column, exponent in zip(columns, exponents, strict=True)]
     total = group.total(torch.cat([part.reshape(-1) for part in sums]))
     parts = torch.split(total, [part.numel() for part in sums])
-    return [part.reshape(column.folds, column.length).sum(dim=0) for part, column in zip(parts, columns, strict=True)]
+    return [
+        part if column.folds == 1 else part.reshape(column.folds, column.length).sum(dim=0)
+        for part, column in zip(parts, columns, strict=True)
+    ]
 
 
-def exponents_of(column: Column, device: torch.device) -> Tensor:
+def exponents_of(column: Column, device: torch.device, work: Work = map) -> Tensor:
     """int32 `[length]`: the least e with |x| < 2^e for all terms here; `LEAST` where there are none."""
     if not column.terms:
         return torch.full((column.length,), LEAST, dtype=torch.int32, device=device)
-    largest = column.terms[0].abs()
-    size = torch.empty_like(largest)
-    for term in column.terms[1:]:
-        torch.maximum(largest, torch.abs(term, out=size), out=largest)
-    biased = (largest.double().view(torch.int64) >> MANTISSA) & BIASED_NOT_FINITE
-    exponents = (biased - (BIAS - 1)).clamp_(min=LEAST)
-    return torch.where(exponents > GREATEST, NOT_FINITE, exponents).to(torch.int32)
+    exponents = torch.empty(column.length, dtype=torch.int32, device=device)
+
+    def find(begin: int) -> None:
+        block = slice(begin, begin + BLOCK)
+        if column.length <= SHORT:
+            largest = torch.stack(list(column.terms)).abs().amax(dim=0)
+        else:
+            largest = column.terms[0][block].abs()
+            size = torch.empty_like(largest)
+            for term in column.terms[1:]:
+                torch.maximum(largest, torch.abs(term[block], out=size), out=largest)
+        biased = largest.double().view(torch.int64)
+        biased >>= MANTISSA
+        biased &= BIASED_NOT_FINITE
+        found = exponents[block].copy_(biased)
+        found -= BIAS - 1
+        found.clamp_(min=LEAST)
+        found.masked_fill_(found > GREATEST, NOT_FINITE)
+
+    for _ in work(find, range(0, column.length, BLOCK)):
+        pass
+    return exponents
 
 
 def folded(column: Column, exponents: Tensor, spread: int, work: Work = map) -> Tensor:
@@ -100,6 +118,7 @@ def folded(column: Column, exponents: Tensor, spread: int, work: Work = map) -> 
         block = slice(begin, begin + BLOCK)
         sigmas = [_sigma(exponents[block], fold, spread) for fold in range(column.folds)]
         rest = torch.empty_like(sigmas[0])
+        last = sums[-1, block]
         for term in column.terms:
             rest.copy_(term[block])
             for total, sigma in zip(sums[:-1, block], sigmas[:-1], strict=True):
@@ -109,9 +128,9 @@ def folded(column: Column, exponents: Tensor, spread: int, work: Work = map) -> 
                 rest -= rounded
             rest += sigmas[-1]
             rest -= sigmas[-1]
-            sums[-1, block] += rest
+            last += rest
         if not column.terms:  # NaN all the same
-            sums[-1, block] += sigmas[-1] - sigmas[-1]
+            last += sigmas[-1] - sigmas[-1]
 
     if column.length <= SHORT and column.terms:  # all terms at once
         rest = torch.stack(list(column.terms)).double()
@@ -134,6 +153,8 @@ def _spread(tasks: int) -> int:
 
 def _sigma(exponents: Tensor, fold: int, spread: int) -> Tensor:
     """1.5 * 2^k, made of its bits; NaN where there is no sum."""
-    power = exponents.to(torch.int64) + spread + fold * (spread - 52)
-    sigma = (((power + BIAS) << MANTISSA) | (1 << (MANTISSA - 1))).view(torch.float64)
-    return torch.where(exponents == NOT_FINITE, torch.nan, sigma)
+    power = exponents.to(torch.int64)
+    power += spread + fold * (spread - 52) + BIAS
+    power <<= MANTISSA
+    power |= 1 << (MANTISSA - 1)
+    return power.view(torch.float64).masked_fill_(exponents == NOT_FINITE, torch.nan)

@@ -24,8 +24,8 @@ from chorus.learner.group.group import ALONE, Group
 
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
-ATTEMPT = "TORCHELASTIC_RESTART_COUNT"
-"""Where `torchrun` says how often it has started all again."""
+KEPT, ATTEMPT = "TORCHELASTIC_USE_AGENT_STORE", "TORCHELASTIC_RESTART_COUNT"
+"""Where `torchrun` says that it keeps the meeting place over restarts, and how often it has started all again."""
 
 
 class Processes:
@@ -59,11 +59,15 @@ class Processes:
         self._call(lambda: self._meet(backend, where))
 
     def _meet(self, backend: str, where: str) -> None:
-        """Meet the others, and nobody of the time before a restart: `torchrun` keeps what was said then."""
+        """Meet the others, and nobody of the time before a restart, which a meeting place that is kept still holds.
+
+        One that is not kept is new each time. Then restarts must not count: each machine's `torchrun` counts its own.
+        """
         patience = timedelta(seconds=self._timeout)
         store, rank, size = next(rendezvous(where, self.rank, self.size, timeout=patience))
         store.set_timeout(patience)
-        store = PrefixStore(f"attempt-{os.environ.get(ATTEMPT, '0')}", store)
+        if os.environ.get(KEPT) == str(True):
+            store = PrefixStore(f"attempt-{os.environ[ATTEMPT]}", store)
         distributed.init_process_group(backend, store=store, timeout=patience, rank=rank, world_size=size)
 
     def close(self) -> None:

@@ -135,17 +135,22 @@ def batch_totals(
     longest = max((len(part.returns) for task in batch for part in task), default=0)
     greatest = [float(longest), greatest_of(first, "disagreement"), ratio_max]
     time, disagreement, ratio_max = group.largest(torch.tensor(greatest, dtype=torch.float64)).tolist()
-    figures = [[sum(getattr(part, name) for part in task) for name in ("steps", "loss", "entropy")] for task in first]
-    happened = [[float(getattr(one, name)) for name in EpisodeTotals.__dataclass_fields__] for one in episodes]
-    columns = [Column(_rows(figures), 3, 2), Column(_rows(happened), 5, 2)]
-    for place, size in enumerate(sizes):
-        parts = [task[place] for task in batch]
-        rows = [_statistics_row(part.statistics, size) for part in parts]
-        columns.append(Column(_rows(rows), 8 + size, 2))
-        columns += [Column(_rows(_long(part.returns, int(time)) for part in parts), 3 * int(time), 2)]
-        columns += [Column(_rows(_long(part.residual, int(time)) for part in parts), 3 * int(time), 2)]
-    (steps, loss, entropy), happened_in_all, *found = (row.numpy() for row in add_up(columns, tasks, group, CPU))
-    whole = [int(number) for number in happened_in_all[:3]]
+    rows = []  # all of a task's numbers in one: many short sums cost more than a long one
+    for task, figures, one in zip(batch, first, episodes, strict=True):
+        row: list[Sequence[float] | Sums] = [
+            [sum(getattr(part, name) for part in figures) for name in ("steps", "loss", "entropy")]
+        ]
+        row.append([float(getattr(one, name)) for name in EpisodeTotals.__dataclass_fields__])
+        for part, size in zip(task, sizes, strict=True):
+            row.append(_statistics_row(part.statistics, size))
+            row += [_long(part.returns, int(time)), _long(part.residual, int(time))]
+        rows.append(np.concatenate(row))
+    lengths = [3, 5]
+    for size in sizes:
+        lengths += [8 + size, 3 * int(time), 3 * int(time)]
+    (added,) = add_up([Column(_rows(rows), sum(lengths), 2)], tasks, group, CPU)
+    (steps, loss, entropy), happened, *found = np.split(added.numpy(), np.cumsum(lengths)[:-1])
+    whole = [int(number) for number in happened[:3]]
     return BatchTotals(
         statistics=[_statistics_of(row) for row in found[::3]],
         returns=[row.reshape(-1, 3) for row in found[1::3]],
@@ -155,7 +160,7 @@ def batch_totals(
         entropy=float(entropy),
         disagreement=disagreement,
         ratio_max=ratio_max,
-        episodes=EpisodeTotals(*whole, *map(float, happened_in_all[3:])),
+        episodes=EpisodeTotals(*whole, *map(float, happened[3:])),
     )
 
 

@@ -1,6 +1,8 @@
 """Every benchmark works and says what it should say; how fast anything is, is no test's business."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,21 @@ def test_a_benchmark_yields_tables_with_figures_beside_their_limits(name: str) -
     assert any(key.startswith(tuple(limits)) for row in rows for key in row)
     assert any("agent_steps_per_second" in row for row in rows) == (name in RATED)
     json.dumps(suite.plain({}, {name: tables}), allow_nan=False)
+
+
+@pytest.mark.parametrize("module", ["group", "group_streams"])
+def test_two_processes_of_a_learner_are_measured_together(module: str) -> None:
+    """By the command that `docs/scaling.md` and `docs/distributed.md` name."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    small = {"group": ["--tasks", "2", "--passes", "1"], "group_streams": ["--streams", "4", "--updates", "3"]}
+    command = [*launcher, f"chorus.benchmarks.{module}", *small[module]]
+    told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert told["processes"] == 2
+    if module == "group_streams":
+        assert told["tasks_answered"] == [6.0, 6.0]  # of three updates, each one's own two
+        assert told["megabytes_into_sums_of_a_process_an_update"] > 0.3  # 12 bytes for each of 35 000 numbers
+    else:
+        assert told["megabytes_of_a_process"] > 0.3
 
 
 def test_the_command_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

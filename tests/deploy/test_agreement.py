@@ -312,6 +312,28 @@ def test_the_config_of_kubernetes_is_one() -> None:
     config.check(read(KUBERNETES / "base" / "config.yaml"))
 
 
+class ComposeLoader(yaml.SafeLoader):
+    """YAML with the tag by which a compose file replaces what it would else add to."""
+
+
+def override(loader: ComposeLoader, node: yaml.SequenceNode) -> list[Any]:
+    return loader.construct_sequence(node)
+
+
+ComposeLoader.add_constructor("!override", override)
+
+
+def test_the_learner_containers_of_compose_run_what_the_image_runs() -> None:
+    overlay = yaml.load((DEPLOY / "compose.learners.yml").read_text(), ComposeLoader)  # noqa: S506  # a SafeLoader
+    learner = overlay["services"]["learner"]
+    words: list[str] = learner["entrypoint"]
+    assert words[0] == "torchrun"
+    assert words[words.index("-m") + 1 :] == entrypoint("learner")
+    assert f"--nnodes={learner['deploy']['replicas']}" in words
+    assert "--rdzv-endpoint=${COMPOSE_PROJECT_NAME}-learner-1:29400" in words
+    assert learner["ports"] == [f"127.0.0.1::{PORTS['learner']['grpc']}"]  # no two containers want the same one
+
+
 def test_the_learners_of_an_overlay_find_one_another_as_the_code_looks_for_them() -> None:
     overlay = load(KUBERNETES / "overlays/learners/kustomization.yaml")
     learner, service = (yaml.safe_load(one["patch"]) for one in overlay["patches"])
