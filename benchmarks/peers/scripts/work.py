@@ -71,9 +71,9 @@ class Meter:
         self,
         work: Work,
         clock: Callable[[], float] = time.time,
-        spent: Callable[[], float] = lambda: processor_seconds(os.getpid()),
+        spent: Callable[[], float] | None = None,
     ) -> None:
-        self._work, self._clock, self._spent = work, clock, spent
+        self._work, self._clock, self._spent = work, clock, spent or own_seconds
         self._steps = self._updates = 0
         self._batches: list[tuple[int, float]] = []
         self._first = self._from = self._to = 0.0
@@ -145,6 +145,11 @@ def processor_seconds(pid: int) -> float:
     while more := {process for process, parent in parents.items() if parent in family} - family:
         family |= more
     return sum(used.get(process, 0) for process in family) / os.sysconf("SC_CLK_TCK")
+
+
+def own_seconds() -> float:
+    """That of this process and all that it has started."""
+    return processor_seconds(os.getpid())
 
 
 def tell(meter: Meter) -> None:
