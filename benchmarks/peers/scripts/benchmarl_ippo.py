@@ -1,6 +1,6 @@
 """BenchMARL: IPPO with a GRU on VMAS simple_spread, whose environments are one batch of torch tensors.
 
-Defaults but for the batch, the widths, 64, discrete actions, and what is written and evaluated beside learning: nothing.
+Defaults but for the batch, the widths, 64, and discrete actions; nothing is written or evaluated beside learning.
 """
 
 from __future__ import annotations
