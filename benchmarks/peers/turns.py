@@ -22,7 +22,7 @@ from chorus.benchmarks.train import SPREAD as CONFIG
 from chorus.common.process import program
 
 ACTORS = 2
-START_SECONDS = 300.0
+START_SECONDS = 900.0
 POLL_SECONDS = 0.02
 ALONE = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
 """Variables that would show a peer the packages of Chorus."""
