@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -38,6 +39,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/peers.jsonl"), help="answers (%(default)s)")
     parser.add_argument("--page", type=Path, default=Path("docs/benchmarks.md"), help="for tables (%(default)s)")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that a turn ends its processes
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rated, raced = pairs(options.only, options.seconds), races(options.only, options.limit)
     for contest, rounds in ((rated, options.rounds), (raced, options.races)):
