@@ -18,7 +18,7 @@ from work import AGENTS, EPISODE, Meter, Work, asked, tell
 MINIBATCHES = 2
 
 
-class Watch(Callback):  # type: ignore[misc]  # the library has no types
+class Watch(Callback):
     """Tells the meter of every batch that was learned from."""
 
     def __init__(self, work: Work) -> None:

@@ -53,7 +53,7 @@ def make(*_: Any, **__: Any) -> Spread:
     return Spread()
 
 
-class Watch(AlgoObserver):  # type: ignore[misc]  # the library has no types
+class Watch(AlgoObserver):
     """Tells the meter of every training step."""
 
     def __init__(self, work: Work) -> None:
