@@ -30,7 +30,7 @@ def main() -> None:
     work = asked()
     if work.goal is not None:
         raise SystemExit("this script measures rates alone")
-    os.environ["RAY_worker_niceness"] = "0"  # by its default they give way to everything else, 15 levels down
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  (by default workers give way to everything, 15 levels down)
     ray.init(num_cpus=2 * PLAYERS, include_dashboard=False, log_to_driver=False)
     register_env("spread", make)
     batch = work.episodes * EPISODE * AGENTS
