@@ -17,6 +17,8 @@ from ray.tune.registry import register_env
 from work import AGENTS, EPISODE, Meter, asked, tell
 
 PLAYERS, MINIBATCHES = 2, 2
+PATIENCE = 900.0
+"""Seconds that a batch may take; on a busy machine its own 60 are too few, and a result then has no steps."""
 
 
 def make(settings: Any) -> ParallelPettingZooEnv:
@@ -38,7 +40,7 @@ def main() -> None:
     config = (
         PPOConfig()
         .environment("spread")
-        .env_runners(num_env_runners=PLAYERS)
+        .env_runners(num_env_runners=PLAYERS, sample_timeout_s=PATIENCE)
         .multi_agent(policies={"all"}, policy_mapping_fn=lambda *_, **__: "all", count_steps_by="agent_steps")
         .rl_module(model_config=model)
         .training(
