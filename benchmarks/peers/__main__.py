@@ -4,8 +4,8 @@
     python -m chorus.benchmarks.peers --only jaxmarl_ippo --rounds 3 --races 0
 
 Each peer is installed into an environment of its own (gigabytes, minutes, once). Answers are appended to `--out` as
-they come. The tables hold all that stands there, so that rounds can be measured in several calls, and
-`--rounds 0 --races 0` writes the tables alone.
+they come. The tables hold all that stands there of the same --seconds and --limit, so that rounds can be measured in
+several calls, and `--rounds 0 --races 0` writes the tables alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -61,6 +62,7 @@ def measure(queue: Iterable[Entry], options: argparse.Namespace) -> None:
         except Unavailable as fault:
             failed.add(runner.peer)
             answer = {"failed": str(fault)}
+        answer["at"] = time.time()
         print(
             f"{runner.name} {runner.environment} {' '.join(entry.work.words())}: {answer}", file=sys.stderr, flush=True
         )

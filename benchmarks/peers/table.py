@@ -44,7 +44,7 @@ def rates(contest: Sequence[Pair], found: Found) -> Table:
     """Agent-steps a second of peers, and of Chorus beside them, where both sides were measured."""
     rows: list[Row] = []
     for pair in contest:
-        both = list(zip(found.get(pair.peer, ()), found.get(pair.chorus, ()), strict=False))
+        both = neighbours(found.get(pair.peer, ()), found.get(pair.chorus, ()))
         if not both:
             continue
         rate, core = "agent_steps_per_second", "agent_steps_per_core_second"
@@ -70,6 +70,13 @@ def rates(contest: Sequence[Pair], found: Found) -> Table:
         f" train` with gRPC and two actors, {TASKS} tasks an update, lag 0"
     )
     return Table("rates", title, RATE_COLUMNS, rows)
+
+
+def neighbours(
+    peers: Sequence[dict[str, Any]], own: Sequence[dict[str, Any]]
+) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each of a peer's answers beside that of Chorus which was measured nearest to it in time (`at`)."""
+    return [(peer, min(own, key=lambda one: abs(one["at"] - peer["at"]))) for peer in peers if own]
 
 
 def times(contest: Sequence[Pair], found: Found) -> Table:

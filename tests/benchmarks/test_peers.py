@@ -143,14 +143,17 @@ def test_a_race_is_run_by_the_configuration_as_it_is(tmp_path: Path) -> None:
         assert f"--seed {pair.chorus.work.seed}" in " ".join(command(pair.chorus, tmp_path))
 
 
-def rate(steps: float, cores: float = 1.0) -> Answer:
-    return {"agent_steps_per_second": steps, "cores": cores, "agent_steps_per_core_second": steps / cores}
+def rate(steps: float, cores: float = 1.0, at: float = 0.0) -> Answer:
+    return {"agent_steps_per_second": steps, "cores": cores, "agent_steps_per_core_second": steps / cores, "at": at}
 
 
 def test_a_ratio_is_that_of_neighbouring_turns() -> None:
     work = Work()
     pair = Pair(Entry(JAXMARL, work), Entry(chorus("spread", "here"), work))
-    found = {pair.peer: [rate(100), rate(10), rate(50)], pair.chorus: [rate(200, 2), rate(10, 2), rate(150, 2)]}
+    found = {
+        pair.peer: [rate(100, at=10), rate(10, at=20), rate(50, at=30)],
+        pair.chorus: [rate(150, 2, at=31), rate(200, 2, at=9), rate(10, 2, at=21)],
+    }
     (row,) = table.rates([pair], found).rows
     assert row["ratio"] == pytest.approx(2.0)  # of 2, 1, 3
     assert row["core_ratio"] == pytest.approx(1.0)
