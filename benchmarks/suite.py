@@ -18,7 +18,7 @@ from chorus.benchmarks.report import Row, Table
 from chorus.common.errors import ChorusError
 from chorus.common.process.allocator import keep_freed_memory
 
-NAMES = ("learner", "actor", "wire", "broadcast", "ledger", "train", "page", "scale")
+NAMES = ("learner", "actor", "wire", "broadcast", "ledger", "train", "memory", "page", "scale")
 Results = dict[str, list[Table]]
 INTRODUCTION = """\
 # Benchmarks

@@ -157,15 +157,16 @@ def updates(out: Path) -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row["learning_rate"]]
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _processor_seconds(pid: int) -> dict[str, float]:
     """Processor time of the learner and of all actors so far."""
-    return {"learner": processor_seconds(pid), "actors": sum(processor_seconds(child) for child in _children(pid))}
+    return {"learner": processor_seconds(pid), "actors": sum(processor_seconds(child) for child in children(pid))}
 
 
 def _memory(pid: int) -> list[float]:
     """Proportional set sizes in MB: the learner's, then each actor's."""
-    return [proportional_set_size(process) for process in (pid, *_children(pid))]
+    return [proportional_set_size(process) for process in (pid, *children(pid))]

@@ -17,7 +17,7 @@ EXAMPLES = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its command line."""
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="learner, actor, wire, broadcast, ledger, train, page, scale"
+        "names", nargs="*", metavar="NAME", help="learner, actor, wire, broadcast, ledger, train, memory, page, scale"
     )
     parser.add_argument("--quick", action="store_true", help="one minute in all instead of ten; less precise")
     parser.add_argument(

@@ -21,6 +21,8 @@ from chorus.learner.group.group import Group
 from chorus.learner.update.episode_totals import EpisodeTotals
 
 FIGURES = ("steps", "lives", "loss", "entropy", "ratio", "divergence", "shortened", "square")
+FIRST = ("steps", "loss", "entropy")
+EVENTS = tuple(EpisodeTotals.__dataclass_fields__)
 CPU = torch.device("cpu")
 
 
@@ -135,22 +137,24 @@ def batch_totals(
     longest = max((len(part.returns) for task in batch for part in task), default=0)
     greatest = [float(longest), greatest_of(first, "disagreement"), ratio_max]
     time, disagreement, ratio_max = group.largest(torch.tensor(greatest, dtype=torch.float64)).tolist()
-    rows = []  # all of a task's numbers in one: many short sums cost more than a long one
-    for task, figures, one in zip(batch, first, episodes, strict=True):
-        row: list[Sequence[float] | Sums] = [
-            [sum(getattr(part, name) for part in figures) for name in ("steps", "loss", "entropy")]
-        ]
-        row.append([float(getattr(one, name)) for name in EpisodeTotals.__dataclass_fields__])
+    figures = [[sum(getattr(part, name) for part in task) for name in FIRST] for task in first]
+    happened = [[float(getattr(one, name)) for name in EVENTS] for one in episodes]
+    # All of a task is one row: what is added element by element may as well be added at once, in a tenth of the calls.
+    rows = []
+    for figure, event, task in zip(figures, happened, batch, strict=True):
+        parts = [np.asarray(figure, np.float64), np.asarray(event, np.float64)]
         for part, size in zip(task, sizes, strict=True):
-            row.append(_statistics_row(part.statistics, size))
-            row += [_long(part.returns, int(time)), _long(part.residual, int(time))]
-        rows.append(np.concatenate(row))
-    lengths = [3, 5]
-    for size in sizes:
-        lengths += [8 + size, 3 * int(time), 3 * int(time)]
-    (added,) = add_up([Column(_rows(rows), sum(lengths), 2)], tasks, group, CPU)
-    (steps, loss, entropy), happened, *found = np.split(added.numpy(), np.cumsum(lengths)[:-1])
-    whole = [int(number) for number in happened[:3]]
+            parts += [_statistics_row(part.statistics, size), _long(part.returns, int(time))]
+            parts.append(_long(part.residual, int(time)))
+        rows.append(np.concatenate(parts))
+    lengths = [
+        len(FIRST),
+        len(EVENTS),
+        *(length for size in sizes for length in (8 + size, 3 * int(time), 3 * int(time))),
+    ]
+    (total,) = add_up([Column(_rows(rows), sum(lengths), 2)], tasks, group, CPU)
+    (steps, loss, entropy), happened_in_all, *found = np.split(total.numpy(), np.cumsum(lengths)[:-1])
+    whole = [int(number) for number in happened_in_all[:3]]
     return BatchTotals(
         statistics=[_statistics_of(row) for row in found[::3]],
         returns=[row.reshape(-1, 3) for row in found[1::3]],
@@ -160,7 +164,7 @@ def batch_totals(
         entropy=float(entropy),
         disagreement=disagreement,
         ratio_max=ratio_max,
-        episodes=EpisodeTotals(*whole, *map(float, happened[3:])),
+        episodes=EpisodeTotals(*whole, *map(float, happened_in_all[3:])),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chorus.benchmarks import suite
+from chorus.benchmarks import memory, suite
 from chorus.benchmarks.measurement import Effort
 from chorus.benchmarks.simulation import Simulation, Swarm
 
@@ -70,3 +70,13 @@ def test_a_simulated_run_survives_the_death_of_half_of_its_actors() -> None:
     assert story.updates == 11
     assert story.deaths >= 15
     assert story.recovery is not None
+
+
+def test_a_peak_is_kept_after_the_memory_is_given_back() -> None:
+    hold = "held = b'x' * 200_000_000\ndel held\nprint(flush=True)\ninput()"
+    child = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert 200 < memory.peak(child.pid) < 400
+    assert memory.words(child.pid)[1:3] == ["-c", hold]
+    child.communicate(b"\n")
