@@ -11,7 +11,9 @@ ends: what is over at the step that its `max_steps` names, or at the next (some 
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,7 +43,9 @@ def make(address: Address, render: bool) -> JaxMarl:
     """One JaxMARL environment; it has no pictures."""
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
     os.environ["JAX_PLATFORMS"] = "cpu"
-    jax, library = load("jax", address.spec), load("jaxmarl", address.spec)
+    jax = load("jax", address.spec)
+    with contextlib.redirect_stdout(sys.stderr):  # it tells what it imports, which is no command's answer
+        library = load("jaxmarl", address.spec)
     if address.target not in library.registered_envs:
         raise EnvironmentFault(
             f"environment {address.spec!r}: JaxMARL knows no {address.target!r};"

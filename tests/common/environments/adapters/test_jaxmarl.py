@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -81,6 +84,13 @@ def test_it_is_pure() -> None:
 def test_a_wrong_name_or_setting_is_answered(spec: str, complaint: str) -> None:
     with pytest.raises(EnvironmentFault, match=complaint):
         make(spec)
+
+
+@pytest.mark.slow
+def test_what_jaxmarl_tells_at_its_import_is_not_a_commands_answer() -> None:
+    code = f"from chorus.common.environments import make; make({SPREAD!r})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == ""
 
 
 def test_its_names_are_known_and_no_others() -> None:
