@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,8 @@ def make(address: Address, render: bool) -> JaxMarl:
     """One JaxMARL environment; it has no pictures."""
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
     os.environ["JAX_PLATFORMS"] = "cpu"
-    jax = load("jax", address.spec)
-    with contextlib.redirect_stdout(sys.stderr):  # it tells what it imports, which is no command's answer
-        library = load("jaxmarl", address.spec)
+    with _told_aside():
+        jax, library = load("jax", address.spec), load("jaxmarl", address.spec)
     if address.target not in library.registered_envs:
         raise EnvironmentFault(
             f"environment {address.spec!r}: JaxMARL knows no {address.target!r};"
@@ -59,6 +58,21 @@ def make(address: Address, render: bool) -> JaxMarl:
             " takes"
         ) from error
     return JaxMarl(jax, environment, address.spec)
+
+
+@contextlib.contextmanager
+def _told_aside() -> Iterator[None]:
+    """Let what JaxMARL prints while it is imported go to standard error, since it is no command's answer. By the file
+    descriptors: something that it imports puts another object in the place of `sys.stdout`."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class JaxMarl:
