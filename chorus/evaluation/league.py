@@ -46,33 +46,47 @@ def league(options: argparse.Namespace) -> int:
                 f"mean return of {pattern}, an agent and episode, by the version of the row; all others by the column's"
             )
             print("        " + "".join(f"{number:>8}" for number in numbers))
+            found: dict[int, NDArray[np.float64]] = {}
             for row in numbers:
-                found = [
-                    side_return(
-                        config,
-                        environment,
-                        pattern,
-                        (checkpoint.versions[row], checkpoint.versions[column]),
-                        options.episodes,
-                        options.seed,
-                    )
-                    for column in numbers
-                ]
-                print(f"{row:>8}" + "".join(f"{value:8.2f}" for value in found), flush=True)
+                found[row] = np.stack(
+                    [
+                        side_returns(
+                            config,
+                            environment,
+                            pattern,
+                            (checkpoint.versions[row], checkpoint.versions[column]),
+                            options.episodes,
+                            options.seed,
+                        )
+                        for column in numbers
+                    ]
+                )
+                print(f"{row:>8}" + "".join(f"{value:8.2f}" for value in found[row].mean(axis=1)), flush=True)
+            print(f"by how much {newest} does better than an older version, over all opponents above: 95 % interval")
+            for row in numbers[:-1]:
+                print(f"{row:>8}  {told(found[newest] - found[row])}", flush=True)
     finally:
         environment.close()
     return 0
 
 
-def side_return(
+def told(gains: NDArray[np.float64]) -> str:
+    """Mean and half-width of the 95 % interval of gains `[opponent, episode]`: all pairs play episodes of the same
+    seeds, so an episode's mean over opponents is one draw."""
+    means = gains.mean(axis=0)
+    half = 1.96 * means.std(ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.inf
+    return f"{means.mean():+.2f} ± {half:.2f}"
+
+
+def side_returns(
     config: Config,
     environment: Environment,
     pattern: str,
     versions: tuple[PolicyVersion, PolicyVersion],
     episodes: int,
     seed: int,
-) -> float:
-    """The mean mixed return of an agent of the side that plays by the first of two versions against the second.
+) -> NDArray[np.float64]:
+    """The mixed return `[episode]` of an agent of the side that plays by the first of two versions against the second.
 
     Args:
         config: the run's.
@@ -102,4 +116,4 @@ def side_return(
         individual, team = split_rewards(played, config, spec.team_reward)
         mixed = weights[0] * individual.sum(axis=0)[:, side] + weights[1] * team.sum(axis=0)[:, None]
         returns.append(mixed.mean(axis=1))
-    return float(np.concatenate(returns).mean())
+    return np.concatenate(returns)

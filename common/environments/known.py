@@ -17,6 +17,10 @@ _GYMNASIUM = re.compile(
     r"(lbforaging:)?Foraging-[A-Za-z0-9-]+-v[0-9]+|(rware:)?rware-[A-Za-z0-9-]+-v[0-9]+"
     r"|(CartPole|MountainCar|MountainCarContinuous|Acrobot|Pendulum)-v[0-9]+"
 )
+_ENVPOOL = re.compile(r"[A-Za-z0-9]+([/_-][A-Za-z0-9]+)*")
+"""Names in EnvPool's own registry, which is all that its adapter looks in."""
+_OVERCOOKED = re.compile(r"[a-z0-9]+(_[a-z0-9]+)*")
+"""Names of layouts; the adapter takes none but those that the package brings."""
 _JAXMARL = re.compile(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*")
 """Names in JaxMARL's own table, which is all that its adapter looks in."""
 
@@ -25,8 +29,12 @@ def is_known(address: Address) -> bool:
     """Whether an address of one of our kinds leads to what Chorus names itself; nothing is imported to find out."""
     if address.kind == "pettingzoo":
         return not address.target or bool(_PETTINGZOO.fullmatch(address.target))
-    if address.kind == "gymnasium":
+    if address.kind in ("gymnasium", "gymnasium.vector"):
         return not address.target or bool(_GYMNASIUM.fullmatch(address.target))
+    if address.kind == "envpool":
+        return not address.target or bool(_ENVPOOL.fullmatch(address.target))
+    if address.kind == "overcooked":
+        return not address.target or bool(_OVERCOOKED.fullmatch(address.target))
     if address.kind == "jaxmarl":
         return not address.target or bool(_JAXMARL.fullmatch(address.target))
     if address.kind == "vmas":

@@ -18,6 +18,8 @@ _INSTALL = {
     "gymnasium": "gymnasium",
     "mpe2": "mpe2",
     "vmas": "vmas",
+    "envpool": "envpool",
+    "overcooked": "overcooked",
     "jax": "jaxmarl",
     "jaxmarl": "jaxmarl",
     "lbforaging": "lbforaging",
@@ -30,7 +32,7 @@ _INSTALL = {
     "pymunk": '"pettingzoo[butterfly,sisl]"',
     "Box2D": '"pettingzoo[sisl]"',
     "scipy": "scipy",
-    "multi_agent_ale_py": '"pettingzoo[atari]"',
+    "multi_agent_ale_py": '"pettingzoo[atari]" ale-py',
     "torch": "torch --index-url https://download.pytorch.org/whl/cpu",
 }
 

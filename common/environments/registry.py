@@ -16,6 +16,9 @@ _BUILT_IN = {"spread": "chorus.common.environments.spread"}
 _ADAPTERS = {
     "pettingzoo": "chorus.common.environments.adapters.pettingzoo",
     "gymnasium": "chorus.common.environments.adapters.gymnasium",
+    "gymnasium.vector": "chorus.common.environments.adapters.gymnasium_vector",
+    "envpool": "chorus.common.environments.adapters.envpool",
+    "overcooked": "chorus.common.environments.adapters.overcooked",
     "vmas": "chorus.common.environments.adapters.vmas",
     "jaxmarl": "chorus.common.environments.adapters.jaxmarl",
 }

@@ -8,7 +8,7 @@ from chorus.common.policy.sharing import divide
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.policy.weights import make as version
 from chorus.common.settings import config as configuration
-from chorus.evaluation.league import side_return
+from chorus.evaluation.league import side_returns, told
 from chorus.learner.update.training import first_version
 
 SETTINGS = {
@@ -31,8 +31,16 @@ def test_what_one_side_wins_the_other_loses_and_the_versions_keep_their_seats() 
         return version(0, tensors)
 
     row, blind = preferring([0, 1, 2, 3, 4, 5, 6, 7, 8]), preferring([8, 5, 3, 7, 6, 4, 2, 1, 0])
-    first = side_return(config, environment, "player_1", (row, blind), 20, seed=1)
-    second = side_return(config, environment, "player_2", (blind, row), 20, seed=1)
+    first = side_returns(config, environment, "player_1", (row, blind), 20, seed=1)
+    second = side_returns(config, environment, "player_2", (blind, row), 20, seed=1)
     environment.close()
-    assert first == pytest.approx(1.0), "0, 1, 2 before 8, 5, 3"
-    assert second == pytest.approx(-1.0)
+    assert first.shape == second.shape == (20,)
+    assert first.mean() == pytest.approx(1.0), "0, 1, 2 before 8, 5, 3"
+    assert second.mean() == pytest.approx(-1.0)
+
+
+def test_the_interval_of_a_gain_is_that_of_episodes_not_of_pairs() -> None:
+    episodes = np.array([1.0, 2.0, 3.0, 6.0])
+    half = 1.96 * episodes.std(ddof=1) / 2.0
+    assert told(episodes[None]) == told(np.stack([episodes] * 9)) == f"+3.00 ± {half:.2f}"
+    assert told(np.ones((3, 1))).endswith("± inf"), "one episode tells nothing of the spread"

@@ -86,7 +86,7 @@ def _module(address: Address) -> ModuleType:
 def _unknown(address: Address, error: ImportError) -> EnvironmentFault:
     if error.name is None or not f"{address.kind}.".startswith(f"{error.name}."):
         return missing(error, address.spec)
-    adapters = ("pettingzoo", "gymnasium", "vmas", "jaxmarl")
+    adapters = ("pettingzoo", "gymnasium", "gymnasium.vector", "vmas", "jaxmarl", "envpool", "overcooked")
     close = nearest(address.kind, adapters)
     hint = close if close.startswith("did you mean") else "an adapter's name is one of " + ", ".join(adapters)
     return EnvironmentFault(

@@ -145,7 +145,7 @@ class Lockstep:
         slots.clear()
         self._movers = [[] for _ in range(episodes)]
         self._alive = [set() for _ in range(episodes)]
-        _seed_whole_process(seeds[0])
+        seed_whole_process(seeds[0])
         for k in range(episodes):
             single = self._singles[k]
             try:
@@ -336,7 +336,7 @@ def _most_at_once(single: Any) -> int | None:
     return None
 
 
-def _seed_whole_process(seed: int) -> None:
+def seed_whole_process(seed: int) -> None:
     """Seed what some environments draw from instead of from their own generator, so that they too repeat themselves."""
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 - the very generator that those environments use

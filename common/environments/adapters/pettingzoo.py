@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +28,7 @@ from chorus.common.errors import EnvironmentFault
 _FAMILIES = ("atari", "butterfly", "classic", "sisl")
 _EXACT_LIMITS = ("mpe2", "pettingzoo")  # whose `max_cycles` is the length of the longest episode, to the step
 _PICTURES = "rgb_array"
+_ROMS = "auto_rom_install_path"
 
 Build = Callable[..., Any]
 
@@ -36,8 +39,10 @@ def make(address: Address, render: bool) -> Lockstep:
         warnings.simplefilter("ignore", DeprecationWarning)  # of the two ways to name an environment, either is fine
         build, module = _find(address)
 
+    where = _roms(module)
+
     def construct(drawing: bool) -> Any:
-        settings = dict(address.settings)
+        settings = where | dict(address.settings)
         if drawing and _can_draw(build, settings):
             settings.setdefault("render_mode", _PICTURES)
         try:
@@ -52,6 +57,14 @@ def make(address: Address, render: bool) -> Lockstep:
 
     limit = _longest if module.partition(".")[0] in _EXACT_LIMITS else None
     return Lockstep(construct, name=address.spec, package=provenance(module), max_steps=limit, render=render)
+
+
+def _roms(module: str) -> dict[str, Any]:
+    """Where Atari's games lie: `ale_py` brings those that may be passed on, and nothing is downloaded."""
+    if not module.startswith("pettingzoo.atari"):
+        return {}
+    found = importlib.util.find_spec("ale_py")
+    return {} if found is None or found.origin is None else {_ROMS: str(Path(found.origin).parent / "roms")}
 
 
 def as_parallel(environment: Any) -> Any:

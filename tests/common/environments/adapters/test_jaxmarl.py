@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -45,6 +48,27 @@ def test_episodes_are_what_jaxmarl_plays_alone_and_end_by_its_limit() -> None:
 
 
 @pytest.mark.slow
+def test_tasks_of_like_width_share_what_is_compiled() -> None:
+    from chorus.common.environments.adapters import jaxmarl as adapter
+
+    environment = make(SPREAD)
+    assert isinstance(environment, adapter.JaxMarl)
+    for episodes in (2, 3, adapter.NARROWEST):
+        frame = environment.reset(episodes, np.random.default_rng(episodes))
+        assert frame.observations.shape[0] == episodes
+        for step in range(3):
+            frame = environment.step(random_actions(environment.spec, frame, np.random.default_rng(step))).frame
+    assert [function._cache_size() for function in (environment._begin, environment._advance)] == [1, 1]
+
+
+@pytest.mark.parametrize(("episodes", "width"), [(1, 16), (16, 16), (17, 32), (32, 32), (33, 64)])
+def test_k_is_filled_up_to_a_power_of_two(episodes: int, width: int) -> None:
+    from chorus.common.environments.adapters import jaxmarl as adapter
+
+    assert adapter.width(episodes) == width
+
+
+@pytest.mark.slow
 def test_it_is_pure() -> None:
     assert prove(lambda: make(SPREAD), steps=5)[1].purity is Purity.PURE
 
@@ -60,6 +84,13 @@ def test_it_is_pure() -> None:
 def test_a_wrong_name_or_setting_is_answered(spec: str, complaint: str) -> None:
     with pytest.raises(EnvironmentFault, match=complaint):
         make(spec)
+
+
+@pytest.mark.slow
+def test_what_jaxmarl_tells_at_its_import_is_not_a_commands_answer() -> None:
+    code = f"from chorus.common.environments import make; make({SPREAD!r})"
+    done = subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout == ""
 
 
 def test_its_names_are_known_and_no_others() -> None:

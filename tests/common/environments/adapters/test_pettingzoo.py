@@ -119,6 +119,17 @@ def test_the_first_episode_can_be_filmed_where_the_environment_can_draw() -> Non
     assert silent.render() is None
 
 
+def test_ataris_games_come_from_ale_py() -> None:
+    pytest.importorskip("multi_agent_ale_py")
+    pytest.importorskip("ale_py")
+    environment = make("pettingzoo:atari.boxing_v2?obs_type=ram&max_cycles=9")
+    assert environment.spec.agents[0].raw and environment.spec.agents[0].observation_shape == (128,)
+    assert environment.spec.max_steps == 9
+    frame = environment.reset(2, np.random.default_rng(0))
+    outcome = environment.step(random_actions(environment.spec, frame, np.random.default_rng(1)))
+    assert outcome.frame.present.all() and outcome.frame.observations.any()
+
+
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
