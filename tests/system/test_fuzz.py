@@ -123,10 +123,8 @@ class Liar:
     def in_parts(self, order: pb.RolloutTask | None) -> list[pb.FromActor]:
         """A proper trajectory, in several parts."""
         task = read_task(order.task) if order else Task(0, Purpose.TRAINING, 3)
-        hashed, played = (
-            parts.RunningDigest(),
-            replace(self.trajectory, task=task, version=order.version if order else 0),
-        )
+        hashed = parts.RunningDigest()
+        played = replace(self.trajectory, task=task, version=order.version if order else 0)
         divided = list(parts.divide(played, bound=played.observations.nbytes // 4))
         assert len(divided) > 2
         chunks = (chunk for part in divided for chunk in part_chunks(part, hashed.after(part)))
