@@ -38,7 +38,7 @@ from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.checking import validate_slots
-from chorus.common.tasks.parts import Part, RunningDigest
+from chorus.common.tasks.parts import PART_BYTES, Part, RunningDigest
 from chorus.common.tasks.task import Task
 from chorus.common.transport import channel
 from chorus.common.transport.credentials import NOTHING, Credentials
@@ -51,8 +51,8 @@ ASK_AT = 0.75
 """The share of a task after which the next one is asked for."""
 BACKOFF_SECONDS = (0.1, 5.0)
 POLL_SECONDS = 0.5
-PARTS_HELD = 2
-"""So many parts may be on their way while the next one is played."""
+BYTES_HELD = 2 * PART_BYTES
+"""Fewer bytes of parts than this may be on their way while the next one is played."""
 HEARD_SECONDS = 5.0
 """What a slow environment is at is logged no more often than this."""
 ILL_SECONDS = 60.0
@@ -245,7 +245,7 @@ class _Session:
         self._step = 0
         self._longest = 0
         self._watchdog: Watchdog | None = None
-        self._sending: deque[threading.Event] = deque()
+        self._sending: deque[tuple[threading.Event, int]] = deque()
         self._heard = time.monotonic()
 
     def run(self) -> bool:
@@ -416,7 +416,7 @@ class _Session:
 
     def _play_on(self, parts: Iterator[Part], player: Player, told: _Told) -> bool:
         """Play another part of a task and send it; False if there is none. The part is held no longer than that."""
-        self._hold_few()
+        self._hold_little()
         before = player.phases.environment, player.phases.inference
         with span("play") as playing:
             part = next(parts, None)
@@ -429,15 +429,18 @@ class _Session:
         began = time.monotonic()
         with span("encode"):
             chunks = part_chunks(part, told.digest.after(part))
-            self._sending.append(self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks))
+            sent = self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks)
+            self._sending.append((sent, part.nbytes))
             told.count(part)
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
         return True
 
-    def _hold_few(self) -> None:
-        """Wait until few parts are still to be sent: what is played must not pile up where the network is slow."""
-        while len(self._sending) >= PARTS_HELD:
-            if self._sending[0].wait(POLL_SECONDS):
+    def _hold_little(self) -> None:
+        """Wait until little is still to be sent: what is played must not pile up where the network is slow."""
+        while self._sending and self._sending[0][0].is_set():
+            self._sending.popleft()
+        while sum(size for _, size in self._sending) >= BYTES_HELD:
+            if self._sending[0][0].wait(POLL_SECONDS):
                 self._sending.popleft()
             elif self._mail.broken.is_set() or self._actor.stopping.is_set():
                 raise _Interrupted

@@ -49,8 +49,8 @@ def weights(environment: Environment, seconds: Sequence[float], held: int, at_on
             "task",
             text,
             Verdict.NOTE,
-            "make observations smaller or episodes shorter (a wrapper that shrinks pictures, a limit of time); actor "
-            "and learner hold several times as much",
+            "make observations smaller or episodes shorter (a wrapper that shrinks pictures, a limit of time); the "
+            "learner holds all tasks of an update",
         )
     else:
         yield Finding("task", text)
