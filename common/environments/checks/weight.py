@@ -11,11 +11,17 @@ from chorus.common.environments.checks.finding import Finding, Verdict
 from chorus.common.environments.checks.purity import Fresh
 from chorus.common.environments.interface import Environment
 from chorus.common.settings import defaults
+from chorus.common.tasks.parts import slot_bytes
 
 HEAVY_SECONDS = 30.0
 HEAVY_BYTES = 2 << 30
 HEAVY_TASK_BYTES = 512 << 20
 MEGABYTE = 1_000_000
+
+
+def _megabytes(size: int) -> str:
+    """A size, to three figures where it is small."""
+    return f"{size / MEGABYTE:,.1f} MB" if size >= 10 * MEGABYTE else f"{size / MEGABYTE:.3g} MB"
 
 
 def resident() -> int:
@@ -36,13 +42,12 @@ def weights(environment: Environment, seconds: Sequence[float], held: int, at_on
     size = len(spec.agents), spec.max_steps, spec.observation_bytes
     episodes = defaults.episodes(*size)
     tasks = defaults.tasks(*size, episodes)
-    task = episodes * defaults.episode_bytes(*size)
-    length = (
-        f"{spec.max_steps} steps" if spec.max_steps else f"{defaults.HEAVIEST_UNKNOWN_LENGTH} steps, as is assumed,"
-    )
+    steps = spec.max_steps or defaults.HEAVIEST_UNKNOWN_LENGTH
+    task, observed = episodes * steps * slot_bytes(spec), episodes * defaults.episode_bytes(*size)
     text = (
-        f"by default K = {episodes} episodes, which weigh up to {task / MEGABYTE:,.1f} MB of observations at {length}"
-        f" and J = {tasks} of them an update"
+        f"by default K = {episodes} episodes, which weigh up to {_megabytes(task)} at {steps} steps"
+        f"{'' if spec.max_steps else ', as is assumed'} ({_megabytes(observed)} of it observations), and J = {tasks} of"
+        " them an update"
     )
     if task > HEAVY_TASK_BYTES:
         yield Finding(
