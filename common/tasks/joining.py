@@ -8,8 +8,8 @@ import numpy as np
 
 from chorus.common.environments.interface import EnvironmentSpec, IntArray
 from chorus.common.errors import MalformedData
-from chorus.common.process.room import LARGE, zeros
 from chorus.common.tasks.parts import Part, Place, Walk, arrays_for
+from chorus.common.tasks.room import LARGE, zeros
 from chorus.common.tasks.trajectory import Array, Trajectory
 
 

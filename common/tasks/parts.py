@@ -77,9 +77,7 @@ class Part:
 
 def slot_bytes(spec: EnvironmentSpec) -> int:
     """What one step of one episode weighs, the episode's length counted with every step."""
-    choices = spec.choice_size if spec.action_masks else 0
-    each = spec.observation_bytes + 4 * (spec.action_size + 2) + 3 + choices
-    return len(spec.agents) * each + 4 + LENGTH_BYTES
+    return spec.step_bytes + LENGTH_BYTES
 
 
 def slots_of_part(spec: EnvironmentSpec, wave: int, bound: int = PART_BYTES) -> int:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from chorus.common.errors import MalformedData
 from chorus.common.policy.weights import PolicyVersion, receive
-from chorus.common.process.room import zeros
 from chorus.common.tasks.parts import Part, Place, RunningDigest, divide
+from chorus.common.tasks.room import zeros
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Array, Trajectory
 from chorus.protos.chorus.v1 import rollout_pb2 as pb

@@ -16,6 +16,7 @@ from chorus.common.policy.weights import make as version
 from chorus.common.settings.config import Config, resolve
 from chorus.common.settings.plain import read
 from tests.playground import tensors_for, training_task
+from tests.system import processes
 from tests.system.processes import ROOT, Chorus
 
 SPECS = sorted({read(path)["environment"]["spec"] for path in (ROOT / "configs").glob("*.yaml")})
@@ -37,7 +38,10 @@ def number(pattern: str, text: str) -> float:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("spec", SPECS)
-def test_weight_and_speed_are_what_was_said(chorus: Chorus, spec: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weight_and_speed_are_what_was_said(
+    chorus: Chorus, spec: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "PATIENCE_SECONDS", 500.0)
     try:
         environment = make(spec)
     except EnvironmentFault as fault:

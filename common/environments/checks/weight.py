@@ -11,7 +11,6 @@ from chorus.common.environments.checks.finding import Finding, Verdict
 from chorus.common.environments.checks.purity import Fresh
 from chorus.common.environments.interface import Environment
 from chorus.common.settings import defaults
-from chorus.common.tasks.parts import slot_bytes
 
 HEAVY_SECONDS = 30.0
 HEAVY_BYTES = 2 << 30
@@ -43,7 +42,7 @@ def weights(environment: Environment, seconds: Sequence[float], held: int, at_on
     episodes = defaults.episodes(*size)
     tasks = defaults.tasks(*size, episodes)
     steps = spec.max_steps or defaults.HEAVIEST_UNKNOWN_LENGTH
-    task, observed = episodes * steps * slot_bytes(spec), episodes * defaults.episode_bytes(*size)
+    task, observed = episodes * steps * spec.step_bytes, episodes * defaults.episode_bytes(*size)
     text = (
         f"by default K = {episodes} episodes, which weigh up to {_megabytes(task)} at {steps} steps"
         f"{'' if spec.max_steps else ', as is assumed'} ({_megabytes(observed)} of it observations), and J = {tasks} of"

@@ -1,6 +1,7 @@
 """Memory for large arrays, that goes back to the kernel as soon as nobody needs it.
 
-In the heap, which keeps what is freed (`allocator.py`), it would leave holes that nothing else fits into.
+In the heap, which keeps what is freed (`common/process/allocator.py`), it would leave holes that nothing else fits
+into.
 """
 
 from __future__ import annotations
