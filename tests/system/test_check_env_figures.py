@@ -51,22 +51,27 @@ def test_weight_and_speed_are_what_was_said(
     config = resolve(Config(), environment.spec)
     policies = divide(environment.spec, config.sharing, config.network)
     player = Player(environment, policies, 0)
+    showed: list[float] = []
     try:
-        player.play(version(0, tensors_for(policies, config)), training_task(0), config.episodes)  # what is new is slow
-        before = player.phases.environment
-        played = player.play(version(0, tensors_for(policies, config)), training_task(1), config.episodes)
+        for index in range(9):  # the first is slow; of what takes milliseconds the fastest counts
+            before = player.phases.environment
+            played = player.play(version(0, tensors_for(policies, config)), training_task(index), config.episodes)
+            showed.append(played.env_steps / (player.phases.environment - before))
+            if index and player.phases.environment > 0.5:
+                break
     finally:
         environment.close()
     steps = number(r"at ([\d,]+) steps", said["task"])
     shown = sum(array.nbytes for array in played.arrays.values()) * steps / len(played.acted)
     weight = MEGABYTE * number(r"weigh up to ([\d.,]+) MB", said["task"])
     speed = number(r"([\d,]+) env-steps/s", said["speed"])
-    showed = played.env_steps / (player.phases.environment - before)
     with capsys.disabled():
-        print(f"\n{spec}: {weight / 1e6:.3f} MB said, {shown / 1e6:.3f} shown; {speed:,.0f} env-steps/s, {showed:,.0f}")
+        print(
+            f"\n{spec}: {weight / 1e6:.3f} MB said, {shown / 1e6:.3f} shown; {speed:,.0f} env-steps/s, {max(showed):,.0f}"
+        )
     assert number(r"K = ([\d,]+) ", said["task"]) == config.episodes
     assert abs(weight - shown) < 0.1 * shown
-    assert 1 / SAME_ORDER < speed / showed < SAME_ORDER
+    assert 1 / SAME_ORDER < speed / max(showed) < SAME_ORDER
 
 
 def test_every_shipped_spec_is_looked_at() -> None:
