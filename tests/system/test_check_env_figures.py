@@ -66,9 +66,8 @@ def test_weight_and_speed_are_what_was_said(
     weight = MEGABYTE * number(r"weigh up to ([\d.,]+) MB", said["task"])
     speed = number(r"([\d,]+) env-steps/s", said["speed"])
     with capsys.disabled():
-        print(
-            f"\n{spec}: {weight / 1e6:.3f} MB said, {shown / 1e6:.3f} shown; {speed:,.0f} env-steps/s, {max(showed):,.0f}"
-        )
+        print(f"\n{spec}: {weight / 1e6:.3f} MB said, {shown / 1e6:.3f} shown", end="")
+        print(f"; {speed:,.0f} env-steps/s said, {max(showed):,.0f} shown")
     assert number(r"K = ([\d,]+) ", said["task"]) == config.episodes
     assert abs(weight - shown) < 0.1 * shown
     assert 1 / SAME_ORDER < speed / max(showed) < SAME_ORDER
