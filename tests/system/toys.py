@@ -69,6 +69,10 @@ class Toy:
             seen["a"][0] = os.getpid() % 97
         if self._trouble == "ends":
             os._exit(139)
+        if self._trouble == "ends well":
+            os._exit(0)
+        if self._trouble == "aborts":
+            os.abort()
 
     def render(self) -> Any:
         return None
