@@ -12,14 +12,18 @@ import queue
 import random
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import grpc
+import numpy as np
 
 from chorus.actor.mailbox import Ended, Mailbox
 from chorus.actor.places import Places
 from chorus.actor.prepared import Prepared
+from chorus.actor.rollout import Player
 from chorus.actor.waiting import Waiting
 from chorus.actor.watchdog import Watchdog
 from chorus.common.environments import progress
@@ -33,11 +37,12 @@ from chorus.common.process import arithmetic, logs
 from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
 from chorus.common.settings import config as configuration
+from chorus.common.tasks.checking import validate_slots
+from chorus.common.tasks.parts import PART_BYTES, Part, RunningDigest
 from chorus.common.tasks.task import Task
-from chorus.common.tasks.trajectory import Trajectory, validate
 from chorus.common.transport import channel
 from chorus.common.transport.credentials import NOTHING, Credentials
-from chorus.common.transport.wire import read_task, task_name, trajectory_chunks
+from chorus.common.transport.wire import part_chunks, read_task, task_name
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.actor")
@@ -46,8 +51,8 @@ ASK_AT = 0.75
 """The share of a task after which the next one is asked for."""
 BACKOFF_SECONDS = (0.1, 5.0)
 POLL_SECONDS = 0.5
-HELD_BYTES = 64 << 20
-"""A trajectory larger than this is sent before the next one is begun: two of them would be held otherwise."""
+BYTES_HELD = 2 * PART_BYTES
+"""Fewer bytes of parts than this may be on their way while the next one is played."""
 HEARD_SECONDS = 5.0
 """What a slow environment is at is logged no more often than this."""
 ILL_SECONDS = 60.0
@@ -210,6 +215,23 @@ class Actor:
         return self._prepared[1]
 
 
+@dataclass
+class _Told:
+    """What was sent of a task so far."""
+
+    digest: RunningDigest = field(default_factory=RunningDigest)
+    agent_steps: int = 0
+    env_steps: int = 0
+    longest: int = 0
+
+    def count(self, part: Part) -> None:
+        """So was this."""
+        lengths = part.arrays["lengths"]
+        self.agent_steps += int(np.count_nonzero(part.arrays["acted"]))
+        self.env_steps += int(lengths.sum())
+        self.longest = max(self.longest, int(lengths.max(initial=0)))
+
+
 class _Session:
     """One stream and what belongs to it."""
 
@@ -223,7 +245,7 @@ class _Session:
         self._step = 0
         self._longest = 0
         self._watchdog: Watchdog | None = None
-        self._sending: threading.Event | None = None
+        self._sending: deque[tuple[threading.Event, int]] = deque()
         self._heard = time.monotonic()
 
     def run(self) -> bool:
@@ -357,7 +379,6 @@ class _Session:
     def _play(self, prepared: Prepared, order: pb.RolloutTask) -> None:
         task = read_task(order.task)
         policy = self._mail.policy(order)
-        self._hold_no_more()
         self._at, self._step = order.task, 0
         self._actor.breadcrumb.at(task)
         player = prepared.players[task.purpose]
@@ -374,20 +395,18 @@ class _Session:
             self._live()
 
         before = player.phases.environment, player.phases.inference
+        parts, told = player.parts(policy, task, order.episodes, on_step, past=past), _Told()
         try:
-            with span("play") as playing:
-                trajectory = player.play(policy, task, order.episodes, on_step, past=past)
-                playing.note(
-                    environment=player.phases.environment - before[0], inference=player.phases.inference - before[1]
-                )
-            validate(trajectory, player.environment.spec, order.episodes)
+            while self._play_on(parts, player, told):
+                pass
         except _Interrupted:
             raise
         except BaseException as fault:  # whatever the environment raises is the task's failure, not the actor's end
             self._fail(task, fault)
         else:
-            self._longest = len(trajectory.acted)
-            self._deliver(trajectory)
+            self._longest = told.longest
+            self._metrics.agent_steps.inc(told.agent_steps)
+            self._metrics.env_steps.inc(told.env_steps)
         self._metrics.seconds.labels("environment").inc(player.phases.environment - before[0])
         self._metrics.seconds.labels("inference").inc(player.phases.inference - before[1])
         self._at = None
@@ -395,24 +414,37 @@ class _Session:
         if not self._asked:
             self._ask()
 
-    def _hold_no_more(self) -> None:
-        """Wait until a large trajectory is on its way before another one is recorded."""
-        sending, self._sending = self._sending, None
-        while sending is not None and not sending.wait(POLL_SECONDS):
-            if self._mail.broken.is_set() or self._actor.stopping.is_set():
-                raise _Interrupted
-            self._live()
-
-    def _deliver(self, trajectory: Trajectory) -> None:
+    def _play_on(self, parts: Iterator[Part], player: Player, told: _Told) -> bool:
+        """Play another part of a task and send it; False if there is none. The part is held no longer than that."""
+        self._hold_little()
+        before = player.phases.environment, player.phases.inference
+        with span("play") as playing:
+            part = next(parts, None)
+            playing.note(
+                environment=player.phases.environment - before[0], inference=player.phases.inference - before[1]
+            )
+        if part is None:
+            return False
+        validate_slots(part.arrays, player.environment.spec)
         began = time.monotonic()
         with span("encode"):
-            chunks = trajectory_chunks(trajectory)
-            made = self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks)
-            large = sum(array.nbytes for array in trajectory.arrays.values()) > HELD_BYTES
-            self._sending = made if large else None
+            chunks = part_chunks(part, told.digest.after(part))
+            sent = self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks)
+            self._sending.append((sent, part.nbytes))
+            told.count(part)
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
-        self._metrics.agent_steps.inc(trajectory.agent_steps)
-        self._metrics.env_steps.inc(trajectory.env_steps)
+        return True
+
+    def _hold_little(self) -> None:
+        """Wait until little is still to be sent: what is played must not pile up where the network is slow."""
+        while self._sending and self._sending[0][0].is_set():
+            self._sending.popleft()
+        while sum(size for _, size in self._sending) >= BYTES_HELD:
+            if self._sending[0][0].wait(POLL_SECONDS):
+                self._sending.popleft()
+            elif self._mail.broken.is_set() or self._actor.stopping.is_set():
+                raise _Interrupted
+            self._live()
 
     def _fail(self, task: Task, fault: BaseException) -> None:
         log.warning("task failed", extra={"task": str(task), "fault": str(fault)}, exc_info=fault)

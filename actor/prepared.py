@@ -12,6 +12,7 @@ from chorus.common.environments import make
 from chorus.common.environments.checks.purity import prove
 from chorus.common.environments.interface import Environment
 from chorus.common.environments.scripts import load
+from chorus.common.environments.user_errors import made_badly
 from chorus.common.isolation.isolated import Isolated
 from chorus.common.policy.opponents import Opponents, scripts
 from chorus.common.policy.sharing import divide
@@ -45,12 +46,15 @@ class Prepared:
             EnvironmentFault: it cannot be made, or breaks the rules.
             ConfigError: an opponent's program cannot be found.
         """
-        environment, finding = prove(
-            partial(_make, config),
-            level=config.environment.proof,
-            task_episodes=config.episodes,
-            instances=config.instances,
-        )
+        try:
+            environment, finding = prove(
+                partial(_make, config),
+                level=config.environment.proof,
+                task_episodes=config.episodes,
+                instances=config.instances,
+            )
+        except Exception as error:  # of the environment's own code: no fault of Chorus
+            raise made_badly(error, config.environment.spec) from error
         if finding.message:
             log.warning("purity", extra={"finding": finding.message})
         policies = divide(environment.spec, config.sharing, config.network)

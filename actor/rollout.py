@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,6 +25,8 @@ from chorus.common.errors import EnvironmentFault
 from chorus.common.policy.opponents import Opponents, Seat
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import PolicyVersion, Tensors
+from chorus.common.tasks.joining import Joining
+from chorus.common.tasks.parts import Part
 from chorus.common.tasks.seeding import action_stream, environment_stream
 from chorus.common.tasks.task import Task
 from chorus.common.tasks.trajectory import Trajectory
@@ -65,10 +67,28 @@ class Player:
         on_frame: Callable[[], None] = lambda: None,
         past: Mapping[int, PolicyVersion] | None = None,
     ) -> Trajectory:
+        """Play a task and return the whole of it; see `parts` for arguments and errors."""
+        joining = Joining(self.environment.spec, episodes, self._at_once(episodes))
+        whole = None
+        for part in self.parts(policy, task, episodes, on_step, on_frame, past):
+            whole = joining.add(part)
+        assert whole is not None, "the last part makes it whole"
+        return whole
+
+    def parts(
+        self,
+        policy: PolicyVersion,
+        task: Task,
+        episodes: int,
+        on_step: Callable[[int], None] = lambda step: None,
+        on_frame: Callable[[], None] = lambda: None,
+        past: Mapping[int, PolicyVersion] | None = None,
+    ) -> Iterator[Part]:
         """Play the task's `episodes` episodes, L at once in lockstep, every agent of each a row of one forward pass.
 
         With fewer instances than episodes they are played in waves: episodes 0 to L - 1, then the next L, …; each
-        wave goes on in the task's streams where the one before it ended.
+        wave goes on in the task's streams where the one before it ended. What was played comes in parts
+        (`common/tasks/parts.py`), and nothing of a part is held here once it was given out.
 
         Args:
             policy: the version to act by.
@@ -80,25 +100,23 @@ class Player:
 
         Raises:
             EnvironmentFault: the environment breaks the rules of `chorus.common.environments.interface`.
+            MalformedData: so it does, and agents act after the end of an episode, or never.
         """
-        spec = self.environment.spec
-        recorder, versions = Recorder(spec, episodes), {**(past or {}), policy.version: policy}
+        spec, size = self.environment.spec, self._at_once(episodes)
+        recorder = Recorder(spec, task, policy.version, episodes, size)
+        versions = {**(past or {}), policy.version: policy}
         world, chance = environment_stream(self.seed, task), action_stream(self.seed, task)
-        played, size = 0, min(self.instances or episodes, episodes)
+        played = 0
         for first in range(0, episodes, size):
-            recorder.begin_wave(first, min(size, episodes - first))
-            self._wave(
-                versions,
-                policy.version,
-                task,
-                recorder,
-                world,
-                chance,
-                partial(_step_of, on_step, played, recorder),
-                on_frame,
-            )
+            recorder.begin_wave(range(first, min(first + size, episodes)))
+            told = partial(_step_of, on_step, played, recorder)
+            yield from self._wave(versions, policy.version, task, recorder, world, chance, told, on_frame)
             played += recorder.steps
-        return recorder.trajectory(task, policy.version)
+        yield recorder.take()
+
+    def _at_once(self, episodes: int) -> int:
+        """How many of so many episodes are played at once."""
+        return min(self.instances or episodes, episodes)
 
     def _wave(
         self,
@@ -110,9 +128,9 @@ class Player:
         chance_stream: np.random.Generator,
         on_step: Callable[[], None],
         on_frame: Callable[[], None],
-    ) -> None:
+    ) -> Iterator[Part]:
         """Play the recorder's present wave of episodes, from reset to the end of the last."""
-        spec, episodes = self.environment.spec, recorder.size
+        spec, episodes = self.environment.spec, len(recorder.wave)
         acting, scripted = self._line_up(versions, own, task, recorder.wave)
         discrete = spec.discrete
         draws = _Draws(chance_stream, spec, episodes)
@@ -121,6 +139,9 @@ class Player:
         alive = np.zeros((episodes, len(spec.agents)), np.bool_)
         while True:
             clock = self._spent("environment", clock)
+            if recorder.full:
+                yield recorder.take()
+                clock = time.perf_counter()
             on_frame()
             on_step()
             everybody = bool(frame.present.all())
@@ -143,6 +164,7 @@ class Player:
                 raise EnvironmentFault(f"{spec.name}: an episode went beyond max_steps = {spec.max_steps}")
             frame = outcome.frame
         self._spent("environment", clock)
+        recorder.end_wave()
         on_frame()
 
     def _line_up(

@@ -20,12 +20,13 @@ from chorus.benchmarks.scene import Scene
 from chorus.common.monitoring import metrics
 from chorus.common.process import program
 from chorus.common.process.fingerprint import fingerprint
+from chorus.common.tasks.parts import Part
 from chorus.common.tasks.task import Task
-from chorus.common.tasks.trajectory import Trajectory
 from chorus.common.transport.channel import SERVER_OPTIONS
 from chorus.common.transport.credentials import NOTHING
 from chorus.learner.coordinator import Coordinator
 from chorus.learner.service.server import Server
+from chorus.learner.tasks.arrival import Arrival
 from chorus.learner.tasks.dispatcher import Subscriber
 from chorus.learner.tasks.ledger import Ledger, Verdict
 
@@ -70,9 +71,9 @@ class Sink(Coordinator):
         """Whatever is answered was asked for."""
         return task
 
-    async def receive(self, name: str, trajectory: Trajectory, announced: str) -> Verdict:
-        """A trajectory came, whole."""
-        return Verdict.KEPT
+    async def receive(self, name: str, arrival: Arrival, part: Part, announced: bytes) -> Verdict | None:
+        """A part came."""
+        return Verdict.KEPT if part.last else None
 
 
 @asynccontextmanager

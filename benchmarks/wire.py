@@ -15,9 +15,10 @@ from chorus.benchmarks.material import made_trajectory
 from chorus.benchmarks.measurement import Effort, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene
+from chorus.common.tasks.checking import validate
 from chorus.common.tasks.task import Purpose, Task
-from chorus.common.tasks.trajectory import digest, validate
-from chorus.common.transport.wire import TrajectoryAssembly, trajectory_chunks
+from chorus.common.tasks.trajectory import digest
+from chorus.common.transport.wire import PartAssembly, trajectory_chunks
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 COLUMNS = (
@@ -119,7 +120,7 @@ def _codec(episodes: int, effort: Effort) -> Row:
             pb.FromActor(chunk=chunk).SerializeToString()
 
     def decode() -> None:
-        assembly = TrajectoryAssembly(2 * size)
+        assembly = PartAssembly(2 * size)
         for data in encoded:
             assembly.add(pb.FromActor.FromString(data).chunk)
 

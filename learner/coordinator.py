@@ -18,12 +18,13 @@ from math import ceil, nan
 from typing import Any
 
 from chorus.common.environments.interface import EnvironmentSpec
-from chorus.common.errors import Corrupted, GradientFault, TrainingFault
+from chorus.common.errors import GradientFault, TrainingFault
 from chorus.common.monitoring.metrics import LearnerMetrics
 from chorus.common.monitoring.timeline import span, spanned
 from chorus.common.settings.config import Config
+from chorus.common.tasks.parts import Part
 from chorus.common.tasks.task import Purpose, Task
-from chorus.common.tasks.trajectory import Trajectory, digest, validate
+from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.answers import Answers
 from chorus.learner.bookkeeper import Bookkeeper, Progress
 from chorus.learner.group.group import ALONE, Group
@@ -33,6 +34,7 @@ from chorus.learner.judge import Judge
 from chorus.learner.storage.checkpoint import Counters, save_checkpoint
 from chorus.learner.storage.elsewhere import Elsewhere
 from chorus.learner.storage.run_folder import RunFolder
+from chorus.learner.tasks.arrival import Arrival
 from chorus.learner.tasks.audit import Audits, Run, audit_of
 from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
 from chorus.learner.tasks.failures import Failures
@@ -162,24 +164,18 @@ class Coordinator:
         """Whether the same command would give the same weights."""
         return not self.irreproducible
 
-    async def receive(self, name: str, trajectory: Trajectory, announced: str) -> Verdict:
-        """An actor played a task, and said what digest its trajectory has.
+    async def receive(self, name: str, arrival: Arrival, part: Part, announced: bytes) -> Verdict | None:
+        """An actor played some more of a task, and said what digest all of it has so far; None unless it is whole now.
 
         Raises:
-            MalformedData: the trajectory breaks the rules, or is not what was sent; nothing of it is kept.
+            MalformedData: the part breaks the rules, or is not what was sent; nothing of the task is kept.
             NotLeased: the actor was not given that task.
         """
-        task = self.leased(name, trajectory.task)
-        if self.ledger.is_open(task):
-            await self._in_thread(self._intake, spanned("intake", self._inspect), trajectory, announced)
+        task = self.leased(name, part.task)
+        played = await self._in_thread(self._intake, spanned("intake", arrival.add), part, announced)
         if name in self.barred:
             raise NotLeased(f"{name!r} is barred")
-        return self._account(name, task, trajectory, announced)
-
-    def _inspect(self, trajectory: Trajectory, announced: str) -> None:
-        if digest(trajectory) != announced:
-            raise Corrupted(f"{trajectory.task} did not arrive as it was sent: its digest is not the announced one")
-        validate(trajectory, self.environment, self.config.episodes)
+        return None if played is None else self._account(name, task, *played)
 
     def _account(self, name: str, task: Task, trajectory: Trajectory, hashed: str) -> Verdict:
         now = time.monotonic()

@@ -140,6 +140,12 @@ class EnvironmentSpec:
         return max(sum(agent.choices) for agent in self.agents)
 
     @property
+    def step_bytes(self) -> int:
+        """Bytes that one step of one episode weighs in a trajectory, all agents and the team's reward."""
+        choices = self.choice_size if self.action_masks else 0
+        return len(self.agents) * (self.observation_bytes + 4 * (self.action_size + 2) + 3 + choices) + 4
+
+    @property
     def discrete(self) -> bool:
         """Whether every agent's actions are discrete; the action array is then int32, else float32."""
         return all(agent.choices for agent in self.agents)

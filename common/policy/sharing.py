@@ -69,16 +69,21 @@ class PolicySpec:
         Returns:
             float32 `[..., agent of this policy, input]`; a view where nothing has to be left out or added.
         """
+        seen = as_seen(self.observed(observations))
+        if not self.identified:
+            return seen
+        identity = np.broadcast_to(np.eye(len(self.agents), dtype=np.float32), (*seen.shape[:-1], len(self.agents)))
+        return np.concatenate([seen, identity], axis=-1)
+
+    def observed(self, observations: ObservationArray) -> ObservationArray:
+        """`[..., agent of this policy, observation]` of observations `[..., agent, observation]` over all agents, as
+        they are; a view where nothing has to be left out."""
         size = self.agent.observation_size
         if self.agents != tuple(range(observations.shape[-2])):
             observations = observations[..., list(self.agents), :]
         if size != observations.shape[-1]:
             observations = observations[..., :size]
-        seen = as_seen(observations)
-        if not self.identified:
-            return seen
-        identity = np.broadcast_to(np.eye(len(self.agents), dtype=np.float32), (*seen.shape[:-1], len(self.agents)))
-        return np.concatenate([seen, identity], axis=-1)
+        return observations
 
 
 def divide(environment: EnvironmentSpec, sharing: SharingConfig, network: NetworkConfig) -> tuple[PolicySpec, ...]:

@@ -11,18 +11,13 @@ from numpy.typing import NDArray
 
 from chorus.common.environments.interface import (
     ActionArray,
-    AgentSpec,
     BoolArray,
-    EnvironmentSpec,
     FloatArray,
     IntArray,
     ObservationArray,
 )
-from chorus.common.errors import MalformedData
 from chorus.common.tasks.task import Task
 
-LOOKED_AT = 1 << 20
-"""Numbers that are looked at together."""
 Array = NDArray[np.float32] | NDArray[np.int32] | NDArray[np.bool_] | NDArray[np.uint8]
 
 
@@ -88,84 +83,3 @@ def digest(trajectory: Trajectory) -> str:
         hashed.update(f"{name} {array.dtype} {array.shape}".encode())
         hashed.update(np.ascontiguousarray(array).data)
     return hashed.hexdigest()
-
-
-def validate(trajectory: Trajectory, environment: EnvironmentSpec, episodes: int) -> None:
-    """Check that a trajectory could have come from this environment: types, shapes, ranges, finiteness.
-
-    Raises:
-        MalformedData: names the field and what is wrong with it.
-    """
-    time = trajectory.acted.shape[0] if trajectory.acted.ndim else 0
-    agents = len(environment.agents)
-    slots = (time, episodes, agents)
-    if time < 1 or (environment.max_steps is not None and time > environment.max_steps):
-        raise MalformedData(f"acted covers {time} steps; expected 1 to {environment.max_steps or 'any'}")
-    masks = (*slots, environment.choice_size) if environment.action_masks else (0, 0, 0, 0)
-    seen = environment.observation_dtype.type
-    expected: dict[str, tuple[type, tuple[int, ...]]] = {
-        "observations": (seen, (*slots, environment.observation_size)),
-        "actions": (np.int32 if environment.discrete else np.float32, (*slots, environment.action_size)),
-        "log_probabilities": (np.float32, slots),
-        "acted": (np.bool_, slots),
-        "individual_rewards": (np.float32, slots),
-        "team_rewards": (np.float32, (time, episodes)),
-        "terminated": (np.bool_, slots),
-        "truncated": (np.bool_, slots),
-        "lengths": (np.int32, (episodes,)),
-        "action_masks": (np.bool_, masks),
-    }
-    for name, (dtype, shape) in expected.items():
-        array = trajectory.arrays[name]
-        if array.dtype != dtype or array.shape != shape:
-            raise MalformedData(
-                f"{name} is {array.dtype} {list(array.shape)}; expected {np.dtype(dtype)} {list(shape)}"
-            )
-        if dtype is np.float32 and not _is_finite(array):
-            raise MalformedData(f"{name} holds a NaN or an infinity")
-    _validate_contents(trajectory, environment)
-
-
-def _is_finite(array: Array) -> bool:
-    """Whether every number is, looked at a few at a time: what says so of each would weigh a quarter of the array."""
-    numbers = array.reshape(-1)
-    parts = (numbers[begin : begin + LOOKED_AT] for begin in range(0, len(numbers), LOOKED_AT))
-    return all(bool(np.isfinite(part).all()) for part in parts)
-
-
-def _validate_contents(trajectory: Trajectory, environment: EnvironmentSpec) -> None:
-    acted, lengths = trajectory.acted, trajectory.lengths
-    if lengths.min() < 1 or lengths.max() != acted.shape[0]:
-        raise MalformedData(f"lengths run from {lengths.min()} to {lengths.max()}; expected 1 to {acted.shape[0]}")
-    running = np.arange(acted.shape[0])[:, None] < lengths[None, :]
-    if (acted & ~running[:, :, None]).any():
-        raise MalformedData("acted is set after the end of an episode")
-    for name in ("individual_rewards", "team_rewards", "terminated", "truncated"):
-        array = trajectory.arrays[name]
-        if array[~running].any():
-            raise MalformedData(f"{name} is set after the end of an episode")
-    if not acted.any():
-        raise MalformedData("acted is empty: nobody did anything")
-    if (trajectory.log_probabilities > 0).any() and environment.discrete:
-        raise MalformedData("log_probabilities holds a probability above 1")
-    for number, agent in enumerate(environment.agents):
-        for component, choices in enumerate(agent.choices):
-            taken = trajectory.actions[:, :, number, component]
-            if taken.min() < 0 or taken.max() >= choices:
-                raise MalformedData(
-                    f"actions of {agent.name} component {component} run from {taken.min()} to {taken.max()};"
-                    f" expected 0 to {choices - 1}"
-                )
-        if environment.action_masks:
-            _validate_masks(trajectory, number, agent)
-
-
-def _validate_masks(trajectory: Trajectory, number: int, agent: AgentSpec) -> None:
-    """An action that was not allowed has a probability of zero, and would make the gradient infinite."""
-    start = 0
-    for component, choices in enumerate(agent.choices):
-        allowed = trajectory.action_masks[:, :, number, start : start + choices]
-        taken = trajectory.actions[:, :, number, component, None].astype(np.intp)
-        if (trajectory.acted[:, :, number, None] & ~np.take_along_axis(allowed, taken, axis=2)).any():
-            raise MalformedData(f"actions of {agent.name} component {component} hold one that action_masks forbids")
-        start += choices

@@ -3,7 +3,6 @@ bytes."""
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from math import prod
 from typing import Any, cast
@@ -14,14 +13,15 @@ from numpy.typing import NDArray
 
 from chorus.common.errors import MalformedData
 from chorus.common.policy.weights import PolicyVersion, receive
+from chorus.common.tasks.parts import Part, Place, RunningDigest, divide
+from chorus.common.tasks.room import zeros
 from chorus.common.tasks.task import Purpose, Task
-from chorus.common.tasks.trajectory import Array, Trajectory, digest
+from chorus.common.tasks.trajectory import Array, Trajectory
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 CHUNK_BYTES = 1 << 20
 MESSAGE_BYTES = CHUNK_BYTES + (64 << 10)
 WEIGHTS_BYTES = 4 << 30
-LARGE = 32 << 20
 Bytes = NDArray[np.uint8]
 DTYPES: dict[str, np.dtype[Any]] = {
     "float32": np.dtype("<f4"),
@@ -60,29 +60,30 @@ def read_task(name: pb.TaskName) -> Task:
     return Task(name.update, Purpose(name.purpose), name.index)
 
 
-def trajectory_chunks(trajectory: Trajectory) -> Iterator[pb.TrajectoryChunk]:
-    """A trajectory as messages of at most 1 MiB of payload, each made when it is asked for.
+def part_chunks(part: Part, sha256: bytes) -> Iterator[pb.TrajectoryChunk]:
+    """A part of a trajectory as messages of at most 1 MiB of payload, each made when it is asked for.
 
-    The trajectory's digest is taken at once; its arrays must stay as they are until the last message is made.
+    Its arrays must stay as they are until the last message is made. `sha256` is the digest of all parts up to it.
     """
-    arrays: dict[str, NDArray[Any]] = {name: np.ascontiguousarray(array) for name, array in trajectory.arrays.items()}
-    return _chunks(trajectory, arrays, bytes.fromhex(digest(trajectory)))
-
-
-def _chunks(trajectory: Trajectory, arrays: dict[str, NDArray[Any]], sha256: bytes) -> Iterator[pb.TrajectoryChunk]:
+    arrays: dict[str, NDArray[Any]] = {name: np.ascontiguousarray(array) for name, array in part.arrays.items()}
     headers = [pb.ArrayHeader(name=name, dtype=array.dtype.name, shape=array.shape) for name, array in arrays.items()]
-    name, total, offset = task_name(trajectory.task), sum(array.nbytes for array in arrays.values()), 0
+    name, total, offset = task_name(part.task), sum(array.nbytes for array in arrays.values()), 0
     for data in _pieces_of(list(arrays.values())):
-        yield pb.TrajectoryChunk(
-            task=name,
-            version=trajectory.version,
-            total_bytes=total,
-            offset=offset,
-            arrays=[] if offset else headers,
-            data=data,
-            sha256=b"" if offset else sha256,
+        chunk = pb.TrajectoryChunk(
+            task=name, version=part.version, total_bytes=total, offset=offset, data=data, last=part.last
         )
+        if not offset:
+            chunk.arrays.extend(headers)
+            chunk.sha256, chunk.episode, chunk.step = sha256, part.place.episode, part.place.step
+        yield chunk
         offset += len(data)
+
+
+def trajectory_chunks(trajectory: Trajectory, instances: int | None = None) -> Iterator[pb.TrajectoryChunk]:
+    """A whole trajectory, of waves of L episodes, as the messages in which it travels."""
+    digest = RunningDigest()
+    for part in divide(trajectory, instances):
+        yield from part_chunks(part, digest.after(part))
 
 
 def _pieces_of(arrays: list[NDArray[Any]]) -> Iterator[bytes]:
@@ -160,7 +161,7 @@ class Assembly:
         if len(data) == total:
             return np.frombuffer(data, np.uint8)
         if self.empty:
-            self._payload = _room(total)
+            self._payload = zeros((total,), np.dtype(np.uint8))
         self._payload[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
         self._received += len(data)
         if self._received < total:
@@ -170,14 +171,8 @@ class Assembly:
         return payload
 
 
-def _room(size: int) -> Bytes:
-    """Memory to fill. What is large goes back to the kernel as soon as nobody needs it; in the heap, which keeps what
-    is freed (`common/process/heap.py`), it would leave holes that nothing else fits into."""
-    return np.frombuffer(mmap.mmap(-1, size), np.uint8) if size > LARGE else np.empty(size, np.uint8)
-
-
-class TrajectoryAssembly:
-    """Makes trajectories from the chunks of one stream."""
+class PartAssembly:
+    """Makes parts of trajectories from the chunks of one stream."""
 
     def __init__(self, limit: int) -> None:
         self._bytes = Assembly(limit)
@@ -185,16 +180,16 @@ class TrajectoryAssembly:
 
     @property
     def empty(self) -> bool:
-        """Whether the next chunk must begin a trajectory."""
+        """Whether the next chunk must begin a part."""
         return self._bytes.empty
 
     @property
-    def announced(self) -> str:
-        """The digest that the last trajectory came with; whoever trains on it sees that it fits."""
-        return self._first.sha256.hex()
+    def announced(self) -> bytes:
+        """The digest that the last part came with; whoever takes it sees that it fits."""
+        return self._first.sha256
 
-    def add(self, chunk: pb.TrajectoryChunk) -> Trajectory | None:
-        """Take a chunk; return the trajectory once it is whole. Its arrays are views of the received bytes.
+    def add(self, chunk: pb.TrajectoryChunk) -> Part | None:
+        """Take a chunk; return the part once it is whole. Its arrays are views of the received bytes.
 
         Raises:
             MalformedData: the chunk is out of order, too large, or its arrays do not add up.
@@ -202,13 +197,18 @@ class TrajectoryAssembly:
         if self._bytes.empty:
             read_task(chunk.task)
             self._first = chunk
-        elif chunk.task != self._first.task or chunk.version != self._first.version or chunk.arrays:
-            raise MalformedData("a chunk of another trajectory came before the last one was whole")
+        elif (
+            chunk.task != self._first.task
+            or chunk.version != self._first.version
+            or chunk.last != self._first.last
+            or chunk.arrays
+        ):
+            raise MalformedData("a chunk of another part came before the last one was whole")
         payload = self._bytes.add(chunk.offset, chunk.total_bytes, chunk.data)
-        return None if payload is None else _read_trajectory(self._first, payload)
+        return None if payload is None else _read_part(self._first, payload)
 
 
-def _read_trajectory(first: pb.TrajectoryChunk, payload: Bytes) -> Trajectory:
+def _read_part(first: pb.TrajectoryChunk, payload: Bytes) -> Part:
     names = [header.name for header in first.arrays]
     if names != list(Trajectory.NAMES):
         raise MalformedData(f"arrays are {names}; expected {list(Trajectory.NAMES)}")
@@ -217,8 +217,8 @@ def _read_trajectory(first: pb.TrajectoryChunk, payload: Bytes) -> Trajectory:
     for header in first.arrays:
         if header.dtype not in DTYPES:
             raise MalformedData(f"{header.name} has dtype {header.dtype!r}; expected one of {list(DTYPES)}")
-        if len(header.shape) > 5:
-            raise MalformedData(f"{header.name} has {len(header.shape)} dimensions; expected at most 5")
+        if len(header.shape) > 4:
+            raise MalformedData(f"{header.name} has {len(header.shape)} dimensions; expected at most 4")
         dtype, count = DTYPES[header.dtype], prod(header.shape)
         if offset + count * dtype.itemsize > len(payload):
             raise MalformedData(
@@ -228,7 +228,7 @@ def _read_trajectory(first: pb.TrajectoryChunk, payload: Bytes) -> Trajectory:
         offset += count * dtype.itemsize
     if offset != len(payload):
         raise MalformedData(f"{len(payload)} bytes sent, but the arrays account for {offset}")
-    return Trajectory(task=read_task(first.task), version=first.version, **arrays)  # type: ignore[arg-type]
+    return Part(read_task(first.task), first.version, Place(first.episode, first.step), first.last, arrays)
 
 
 def _array(payload: Bytes, header: pb.ArrayHeader, count: int, offset: int) -> Array:

@@ -60,7 +60,7 @@ class Material:
     target: Tensor | None = None
 
     def raw(self) -> Tensor:
-        """What the policy is shown, `[step, input]`, before it is normalised; float32, on the CPU."""
+        """What the policy is shown, `[step, input]`, before it is normalised; float32 or bytes, on the CPU."""
         return self.steps.inputs(self.data)
 
     def sample(self, config: Config, raw: Tensor | None = None) -> Sample:
@@ -69,7 +69,7 @@ class Material:
         trajectory = data.trajectory
         return Sample(
             lives=steps.lives,
-            inputs=_normalise(self.raw() if raw is None else raw, self.statistics).to(steps.device, dtype),
+            inputs=_moved(_normalise(self.raw() if raw is None else raw, self.statistics), steps.device, dtype),
             seen=self._team_seen(),
             actions=steps.select(data.grid(trajectory.actions)[:, :, : data.spec.agent.action_size]),
             allowed=self._allowed(),
@@ -95,6 +95,11 @@ class Material:
         if self.data.spec.agent.bounds or not masks.size:
             return None
         return self.steps.select(self.data.grid(masks)[:, :, : self.data.spec.output_size])
+
+
+def _moved(inputs: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """In the network's type, but for bytes (`packed_steps.py`)."""
+    return inputs.to(device) if inputs.dtype == torch.uint8 else inputs.to(device, dtype)
 
 
 def _normalise(inputs: Tensor, statistics: Statistics) -> Tensor:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chorus.common.environments.interface import BoolArray
+from chorus.common.policy.trunk import is_picture
 from chorus.learner.gradient.lives import Lives, pack
 from chorus.learner.gradient.policy_data import PolicyData
 from chorus.learner.gradient.returns import Values
@@ -38,9 +39,12 @@ class PackedSteps:
         return PackedSteps(pack(acted, data.grid(trajectory.terminated | trajectory.truncated)), acted, device)
 
     def inputs(self, data: PolicyData) -> Tensor:
-        """The network's inputs `[step, input]`, not yet normalised; float32, on the CPU."""
+        """The network's inputs `[step, input]`, not yet normalised, on the CPU; float32, but for pictures of bytes,
+        which stay bytes until the network looks at them, a few at a time."""
         spec = data.spec
-        observed = spec.inputs(data.trajectory.observations[:, data.episodes])
+        observations = data.trajectory.observations[:, data.episodes]
+        pictures = is_picture(spec.seen.shape, spec.network) and not spec.identified
+        observed = spec.observed(observations) if pictures else spec.inputs(observations)
         if len(data.agents) != len(spec.agents):
             observed = observed[:, :, [spec.agents.index(agent) for agent in data.agents]]
         return self._ordered(data.rows_of(observed).reshape(-1, spec.input_size))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from chorus.common.environments.interface import BYTE
 from chorus.common.policy.trunk import MODULE, Seen, is_picture, is_set, memory_names, numbered
 from chorus.common.settings.sections import NetworkConfig
 from chorus.learner.gradient import own_module
@@ -65,6 +66,8 @@ class Trunk:
     def _encoded(self, inputs: Tensor) -> Tensor:
         """Rows `[row, input]` through eyes and encoder, each by itself."""
         own, network = self.own, self.network
+        if inputs.dtype == torch.uint8:
+            inputs = (inputs.float() * float(BYTE)).to(next(iter(own.values())).dtype)
         if is_picture(self.seen.shape, network):
             inputs = see_picture(own, self.seen, network, inputs)
         elif is_set(self.seen.shape, network):

@@ -20,11 +20,13 @@ from chorus.common.policy.opponents import needed, newest_of
 from chorus.common.policy.weights import PolicyVersion
 from chorus.common.process.fingerprint import Fingerprint, chorus_version, first_difference
 from chorus.common.process.logs import printable
+from chorus.common.tasks.parts import Part
 from chorus.common.tasks.task import Task, version_for
-from chorus.common.transport.wire import TrajectoryAssembly, read_task, task_name
+from chorus.common.transport.wire import PartAssembly, read_task, task_name
 from chorus.learner.coordinator import Coordinator
 from chorus.learner.service.frames import Frames
 from chorus.learner.service.rate_limit import TokenBucket
+from chorus.learner.tasks.arrival import Arrival
 from chorus.learner.tasks.ledger import NotLeased, Verdict
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
@@ -62,7 +64,7 @@ class Contract:
         welcome: the message that every stream begins with.
         config_digest: SHA-256 of the configuration in it.
         fingerprint: that an actor must have.
-        payload_limit: the most bytes that a trajectory can have.
+        part_limit: the most bytes that a part of a trajectory can have.
     """
 
     coordinator: Coordinator
@@ -71,7 +73,7 @@ class Contract:
     welcome: bytes
     config_digest: bytes
     fingerprint: Fingerprint
-    payload_limit: int
+    part_limit: int
 
 
 class Connection:
@@ -91,7 +93,8 @@ class Connection:
         self._ready = asyncio.Event()
         self._finished = False
         self._sent: set[int] = set()
-        self._assembly = TrajectoryAssembly(contract.payload_limit)
+        self._assembly = PartAssembly(contract.part_limit)
+        self._arriving: Arrival | None = None
         self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_IN_RESERVE, self.heard)
         self._silent_beats = 0
         self._stuck_beats = 0
@@ -296,19 +299,29 @@ class Connection:
             self._stuck_beats = 0
             if self._assembly.empty:
                 self._admit(message.chunk)
-            trajectory = self._assembly.add(message.chunk)
-            if trajectory is not None:
-                verdict = await self._coordinator.receive(self.name, trajectory, self._assembly.announced)
-                kept = verdict is Verdict.KEPT
-                self.send(pb.ToActor(receipt=pb.Receipt(task=task_name(trajectory.task), kept=kept)))
+            part = self._assembly.add(message.chunk)
+            if part is not None:
+                await self._take(part)
         elif kind == "failed":
-            failed = message.failed
-            self._coordinator.fail(self.name, read_task(failed.task), failed.error[:1000], failed.traceback[:16000])
+            failed, task = message.failed, read_task(message.failed.task)
+            if self._arriving is not None and self._arriving.task == task:
+                self._arriving = None
+            self._coordinator.fail(self.name, task, failed.error[:1000], failed.traceback[:16000])
         else:
             raise MalformedData(f"{kind or 'an empty message'} is not expected now")
 
+    async def _take(self, part: Part) -> None:
+        """Join a part to those before it, and answer when the trajectory is whole."""
+        if self._arriving is None:
+            self._arriving = Arrival(part.task, self._coordinator.environment, self._coordinator.config)
+        verdict = await self._coordinator.receive(self.name, self._arriving, part, self._assembly.announced)
+        if verdict is not None:
+            self._arriving = None
+            kept = verdict is Verdict.KEPT
+            self.send(pb.ToActor(receipt=pb.Receipt(task=task_name(part.task), kept=kept)))
+
     def _admit(self, chunk: pb.TrajectoryChunk) -> None:
-        """See that a trajectory is wanted before its bytes are gathered."""
+        """See that a part is wanted before its bytes are gathered."""
         task = self._coordinator.leased(self.name, read_task(chunk.task))
         version = version_for(task.update, self._coordinator.config.lag)
         if chunk.version != version:

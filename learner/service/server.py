@@ -21,6 +21,7 @@ from chorus.common.policy.opponents import archived
 from chorus.common.process.fingerprint import Fingerprint, chorus_version
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
+from chorus.common.tasks.parts import slot_bytes, slots_of_part
 from chorus.common.transport.address import cannot_listen
 from chorus.common.transport.channel import HEALTH, SERVER_OPTIONS, SERVICE, to_actor_bytes
 from chorus.common.transport.credentials import Credentials, is_loopback, refuse_clear_text
@@ -28,12 +29,12 @@ from chorus.common.transport.role import why_not_play
 from chorus.learner.coordinator import Coordinator
 from chorus.learner.service.connection import BEAT_SECONDS, Connection, Contract, Unlawful
 from chorus.learner.service.frames import Frames
+from chorus.learner.tasks.arrival import STEPS_ASSUMED
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.server")
 
 STRANGERS_ALLOWED = 1024
-STEPS_ASSUMED = 10_000
 STALLED_SECONDS = 300.0
 LOOP_SECONDS = 30.0
 
@@ -59,7 +60,7 @@ class Server:
             pb.ToActor(welcome=welcome).SerializeToString(),
             digest,
             fingerprint,
-            payload_limit(coordinator.environment, coordinator.config.episodes),
+            part_limit(coordinator.environment, coordinator.config.instances),
         )
         self.refusals: dict[str, int] = {}
         self._streams: set[Connection] = set()
@@ -261,7 +262,10 @@ def _versions_held(config: Config) -> int:
 
 
 def payload_limit(environment: EnvironmentSpec, episodes: int) -> int:
-    """The most bytes that a trajectory's payload can have."""
-    steps = environment.max_steps or STEPS_ASSUMED
-    per_slot = environment.observation_bytes + 4 * (environment.action_size + 2) + 3 + environment.choice_size
-    return episodes * (steps * (len(environment.agents) * per_slot + 4) + 4)
+    """The most bytes that a trajectory can have."""
+    return episodes * (environment.max_steps or STEPS_ASSUMED) * slot_bytes(environment)
+
+
+def part_limit(environment: EnvironmentSpec, instances: int) -> int:
+    """The most bytes that a part of a trajectory can have where so many episodes are played at once."""
+    return slots_of_part(environment, instances) * slot_bytes(environment)

@@ -16,7 +16,7 @@ from chorus.actor.sampling import gaussian_score, sample_gaussian, squash
 from chorus.common.environments.interface import ActionArray, Frame, Outcome
 from chorus.common.policy.sharing import divide
 from chorus.common.policy.weights import make
-from chorus.common.tasks.trajectory import validate
+from chorus.common.tasks.checking import validate
 from chorus.learner.gradient.distribution import squashed_gaussian
 from tests.playground import settings, tensors_for, training_task
 from tests.worlds import Gallery

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from chorus.actor.rollout import Player
 from chorus.common.errors import EnvironmentFault
+from chorus.common.tasks.checking import validate
 from chorus.common.tasks.seeding import action_stream
 from chorus.common.tasks.task import Purpose, Task
-from chorus.common.tasks.trajectory import Trajectory, digest, validate
+from chorus.common.tasks.trajectory import Trajectory, digest
 from tests import reference
 from tests.playground import GARBAGE, Game, Script, scripts, training_task, write_script
 from tests.playground import settings as configured

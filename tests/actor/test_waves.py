@@ -12,7 +12,8 @@ from chorus.actor.rollout import Player
 from chorus.common.environments.adapters.lockstep import Lockstep
 from chorus.common.policy.sharing import divide
 from chorus.common.policy.weights import make
-from chorus.common.tasks.trajectory import Trajectory, digest, validate
+from chorus.common.tasks.checking import validate
+from chorus.common.tasks.trajectory import Trajectory, digest
 from tests.common.environments.toys import Script
 from tests.playground import settings, tensors_for, training_task
 

@@ -9,8 +9,9 @@ from chorus.common.environments.checks.purity import Purity, prove
 from chorus.common.environments.interface import Outcome
 from chorus.common.policy.sharing import divide
 from chorus.common.settings import config as configuration
+from chorus.common.tasks.checking import validate
 from chorus.common.tasks.task import Purpose, Task
-from chorus.common.tasks.trajectory import Trajectory, validate
+from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.update.training import first_version
 
 WORLDS = ["blind?agents=2&seen=3", "batteries?agents=3", "sparse?agents=2", "weather?agents=3", "tag?steps=25"]

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent import futures
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -29,11 +30,11 @@ from chorus.common.policy.sharing import divide
 from chorus.common.process.fingerprint import chorus_version, fingerprint
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config, decode, resolve
+from chorus.common.tasks import parts
 from chorus.common.tasks.task import Purpose, Task
-from chorus.common.tasks.trajectory import Trajectory
 from chorus.common.transport import channel
 from chorus.common.transport.credentials import NOTHING
-from chorus.common.transport.wire import read_task, trajectory_chunks, weights_chunks
+from chorus.common.transport.wire import part_chunks, read_task, weights_chunks
 from chorus.learner.update.training import first_version
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 from tests.system.processes import Chorus, rows
@@ -83,9 +84,9 @@ class Liar:
     def answer(self, order: pb.RolloutTask | None, **changes: Any) -> list[pb.FromActor]:
         """A trajectory for a task, in chunks."""
         task = read_task(order.task) if order else Task(self.draw.randrange(5), Purpose.TRAINING, 3)
-        arrays = {**self.trajectory.arrays, **changes}
-        version = order.version if order else 0
-        return [pb.FromActor(chunk=chunk) for chunk in trajectory_chunks(Trajectory(task, version, **arrays))]
+        (whole,) = parts.divide(replace(self.trajectory, task=task, version=order.version if order else 0))
+        part = replace(whole, arrays={**whole.arrays, **changes})
+        return [pb.FromActor(chunk=chunk) for chunk in part_chunks(part, parts.RunningDigest().after(part))]
 
     def lie(self, order: pb.RolloutTask | None) -> list[bytes]:
         """One way of breaking the contract, after a proper hello."""
@@ -101,7 +102,14 @@ class Liar:
             lambda: self.bytes_of(self.answer(order, observations=self.spoilt("observations", np.inf))),
             lambda: self.bytes_of(self.answer(order, actions=self.spoilt("actions", 1000))),
             lambda: self.bytes_of(self.answer(order, lengths=np.zeros(3, np.int32))),
-            lambda: self.bytes_of(self.answer(order, team_rewards=np.zeros((1, 1), np.float64))),
+            lambda: self.bytes_of(self.answer(order, team_rewards=np.zeros(1, np.float64))),
+            lambda: self.chunk(order, episode=draw.choice([1, 2**31])),
+            lambda: self.chunk(order, step=draw.choice([1, 2**31])),
+            lambda: self.chunk(order, last=False),
+            lambda: self.bytes_of(2 * self.in_parts(order)[:-1]),
+            lambda: self.bytes_of(self.in_parts(order)[1:]),
+            lambda: self.bytes_of(self.in_parts(order)[::-1]),
+            lambda: self.bytes_of([*self.in_parts(order)[:-1], self.failed(1)]),
             lambda: self.chunk(order, offset=draw.randint(1, 2**40)),
             lambda: self.chunk(order, total_bytes=draw.choice([0, 2**32, 2**63])),
             lambda: self.chunk(order, version=draw.randint(1, 2**31)),
@@ -111,6 +119,16 @@ class Liar:
             lambda: [mutated(draw, self.hello().SerializeToString())],
         ]
         return draw.choice(kinds)()
+
+    def in_parts(self, order: pb.RolloutTask | None) -> list[pb.FromActor]:
+        """A proper trajectory, in several parts."""
+        task = read_task(order.task) if order else Task(0, Purpose.TRAINING, 3)
+        hashed = parts.RunningDigest()
+        played = replace(self.trajectory, task=task, version=order.version if order else 0)
+        divided = list(parts.divide(played, bound=played.observations.nbytes // 4))
+        assert len(divided) > 2
+        chunks = (chunk for part in divided for chunk in part_chunks(part, hashed.after(part)))
+        return [pb.FromActor(chunk=chunk) for chunk in chunks]
 
     def bytes_of(self, messages: list[pb.FromActor]) -> list[bytes]:
         return [message.SerializeToString() for message in messages]
@@ -126,7 +144,8 @@ class Liar:
         return [message.SerializeToString()]
 
     def spoilt(self, name: str, value: float) -> Any:
-        array = self.trajectory.arrays[name].copy()
+        (whole,) = parts.divide(self.trajectory)
+        array = whole.arrays[name].copy()
         array.flat[self.draw.randrange(array.size)] = value
         return array
 

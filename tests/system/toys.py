@@ -69,6 +69,10 @@ class Toy:
             seen["a"][0] = os.getpid() % 97
         if self._trouble == "ends":
             os._exit(139)
+        if self._trouble == "ends well":
+            os._exit(0)
+        if self._trouble == "aborts":
+            os.abort()
 
     def render(self) -> Any:
         return None
@@ -120,3 +124,17 @@ class Lonely(Toy):
 
     def close(self) -> None:
         self._licence.close()
+
+
+class Wide(Toy):
+    """Sees so much that a task travels in several parts; `TOY_PAUSE` is how long a step takes on this host, and with
+    `TOY_RAISES` its third step fails here."""
+
+    def __init__(self) -> None:
+        super().__init__("raises" if os.environ.get("TOY_RAISES") else "", 1.0, float(os.environ.get("TOY_PAUSE", 0.0)))
+
+    def observation_space(self, agent: str) -> Any:
+        return spaces.Box(-100, 100, (30_000,), np.float32)
+
+    def _view(self) -> dict[str, Any]:
+        return {name: self._random.random(30_000, np.float32) for name in self.agents}

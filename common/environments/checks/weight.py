@@ -18,6 +18,11 @@ HEAVY_TASK_BYTES = 512 << 20
 MEGABYTE = 1_000_000
 
 
+def _megabytes(size: int) -> str:
+    """A size, to three figures where it is small."""
+    return f"{size / MEGABYTE:,.1f} MB" if size >= 10 * MEGABYTE else f"{size / MEGABYTE:.3g} MB"
+
+
 def resident() -> int:
     """Bytes of memory that this process holds."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
@@ -36,21 +41,20 @@ def weights(environment: Environment, seconds: Sequence[float], held: int, at_on
     size = len(spec.agents), spec.max_steps, spec.observation_bytes
     episodes = defaults.episodes(*size)
     tasks = defaults.tasks(*size, episodes)
-    task = episodes * defaults.episode_bytes(*size)
-    length = (
-        f"{spec.max_steps} steps" if spec.max_steps else f"{defaults.HEAVIEST_UNKNOWN_LENGTH} steps, as is assumed,"
-    )
+    steps = spec.max_steps or defaults.HEAVIEST_UNKNOWN_LENGTH
+    task, observed = episodes * steps * spec.step_bytes, episodes * defaults.episode_bytes(*size)
     text = (
-        f"by default K = {episodes} episodes, which weigh up to {task / MEGABYTE:,.1f} MB of observations at {length}"
-        f" and J = {tasks} of them an update"
+        f"by default K = {episodes} episodes, which weigh up to {_megabytes(task)} at {steps} steps"
+        f"{'' if spec.max_steps else ', as is assumed'} ({_megabytes(observed)} of it observations), and J = {tasks} of"
+        " them an update"
     )
     if task > HEAVY_TASK_BYTES:
         yield Finding(
             "task",
             text,
             Verdict.NOTE,
-            "make observations smaller or episodes shorter (a wrapper that shrinks pictures, a limit of time); actor "
-            "and learner hold several times as much",
+            "make observations smaller or episodes shorter (a wrapper that shrinks pictures, a limit of time); the "
+            "learner holds all tasks of an update",
         )
     else:
         yield Finding("task", text)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.errors import MalformedData
-from chorus.common.tasks.trajectory import Trajectory, digest, validate
+from chorus.common.tasks.checking import validate
+from chorus.common.tasks.trajectory import Trajectory, digest
 from tests.playground import Game, Script, scripts, training_task, write_script
 from tests.playground import settings as configured
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,14 +14,16 @@ from hypothesis import strategies as st
 
 from chorus.common.errors import Corrupted, MalformedData
 from chorus.common.policy.weights import make
+from chorus.common.tasks.parts import Part, RunningDigest, divide
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory, digest
 from chorus.common.transport import wire
 from chorus.common.transport.wire import (
     CHUNK_BYTES,
     MESSAGE_BYTES,
-    TrajectoryAssembly,
+    PartAssembly,
     WeightsAssembly,
+    part_chunks,
     read_task,
     task_name,
     trajectory_chunks,
@@ -47,9 +48,9 @@ def large() -> Trajectory:
     return Game.of(script, configured()).play()
 
 
-def arrived(chunks: Iterator[pb.TrajectoryChunk], limit: int = LIMIT) -> Trajectory:
-    """What comes out of the other end, after each message was bytes."""
-    assembly = TrajectoryAssembly(limit)
+def arrived(chunks: Iterator[pb.TrajectoryChunk], limit: int = LIMIT) -> Part:
+    """What comes out of the other end, after each message of one part was bytes."""
+    assembly = PartAssembly(limit)
     for chunk in chunks:
         found = assembly.add(pb.TrajectoryChunk.FromString(chunk.SerializeToString()))
         if found is not None:
@@ -58,12 +59,23 @@ def arrived(chunks: Iterator[pb.TrajectoryChunk], limit: int = LIMIT) -> Traject
     raise AssertionError("it never became whole")
 
 
+def whole(part: Part) -> str:
+    """The digest of a trajectory of one part, which is one wave."""
+    size = len(part.arrays["lengths"])
+    arrays: dict[str, Any] = {"lengths": part.arrays["lengths"]}
+    for name, array in part.arrays.items():
+        if name != "lengths":
+            arrays[name] = array.reshape(*((-1, size) if array.size else (0, 0)), *array.shape[1:])
+    return digest(Trajectory(part.task, part.version, **arrays))
+
+
 @settings(max_examples=50, deadline=None)
 @given(script=scripts(bounds=st.sampled_from([(), ((0.0, 1.0),)])), update=st.integers(0, 2**32 - 1))
-def test_a_trajectory_arrives_as_it_was_sent(script: Script, update: int) -> None:
-    sent = Game.of(script, configured()).play(training_task(update))
-    found = arrived(trajectory_chunks(sent))
-    assert found.task == sent.task and found.version == sent.version and digest(found) == digest(sent)
+def test_a_part_arrives_as_it_was_sent(script: Script, update: int) -> None:
+    (sent,) = divide(Game.of(script, configured()).play(training_task(update)))
+    found = arrived(part_chunks(sent, RunningDigest().after(sent)))
+    assert (found.task, found.version, found.place, found.last) == (sent.task, sent.version, sent.place, sent.last)
+    assert RunningDigest().after(found) == RunningDigest().after(sent)
     for name, array in sent.arrays.items():
         assert found.arrays[name].dtype == array.dtype
         np.testing.assert_array_equal(found.arrays[name], array)
@@ -74,7 +86,21 @@ def test_a_large_one_comes_in_messages_of_bounded_size_whatever_its_own() -> Non
     chunks = list(trajectory_chunks(sent))
     assert len(chunks) > 2
     assert all(len(chunk.data) <= CHUNK_BYTES and chunk.ByteSize() <= MESSAGE_BYTES for chunk in chunks)
-    assert digest(arrived(iter(chunks))) == digest(sent)
+    assert whole(arrived(iter(chunks))) == digest(sent)
+
+
+def test_each_part_travels_with_the_digest_of_all_up_to_it() -> None:
+    sent, hashed, assembly = large(), RunningDigest(), PartAssembly(LIMIT)
+    parts = list(divide(sent, 5, 200_000))
+    assert len(parts) > 10
+    for part in parts:
+        for chunk in part_chunks(part, hashed.after(part)):
+            found = assembly.add(chunk)
+        assert found is not None and found.place == part.place and found.last is (part is parts[-1])
+        assert assembly.announced == chunk.sha256 if not chunk.offset else assembly.announced
+    other = RunningDigest()
+    assert [other.after(part) for part in parts][-1] == assembly.announced
+    assert RunningDigest().after(parts[-1]) != assembly.announced
 
 
 def test_arrays_are_views_of_what_arrived_and_not_copies() -> None:
@@ -122,21 +148,10 @@ def test_a_payload_of_many_messages_is_there_once_and_in_no_pieces() -> None:
     assert peak < total + 2 * CHUNK_BYTES
 
 
-def test_a_large_payload_leaves_nothing_in_the_heap_once_nobody_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "LARGE", CHUNK_BYTES)
-    sent = large()
-    found = arrived(trajectory_chunks(sent))
-    assert digest(found) == digest(sent)
-    base: Any = found.observations
-    while isinstance(base, np.ndarray):
-        base = base.base
-    assert isinstance(base.obj if isinstance(base, memoryview) else base, mmap.mmap)
-
-
 def test_noncontiguous_arrays_arrive_right() -> None:
     sent = played()
     turned = replace(sent, observations=np.asfortranarray(sent.observations), actions=sent.actions[::1])
-    assert digest(arrived(trajectory_chunks(turned))) == digest(sent)
+    assert whole(arrived(trajectory_chunks(turned))) == digest(sent)
 
 
 # -- what is refused
@@ -185,9 +200,10 @@ SPOILED: dict[str, tuple[Spoiler, str]] = {
     "chunks out of order": (reordered, "expected offset 1048576"),
     "a chunk twice": (repeated, "chunk at offset 1048576; expected offset 2097152"),
     "the first chunk missing": (missing, "chunk at offset 1048576; expected offset 0"),
-    "a second beginning before the end": (restarted, "another trajectory"),
-    "a chunk of another task in between": (renamed, "another trajectory"),
-    "a chunk of another version in between": (changed(1, version=9), "another trajectory"),
+    "a second beginning before the end": (restarted, "another part"),
+    "a chunk of another task in between": (renamed, "another part"),
+    "a chunk of another version in between": (changed(1, version=9), "another part"),
+    "a chunk that is not sure whether its part is the last": (changed(1, last=False), "another part"),
     "another total in mid-course": (changed(1, total_bytes=5_000_000), "but was"),
     "an empty chunk": (changed(1, data=b""), "chunk of 0 bytes"),
     "a chunk that is too large": (oversized, "chunk of 1048577 bytes"),
@@ -248,9 +264,9 @@ DESCRIBED: dict[str, tuple[Callable[[pb.TrajectoryChunk], None], str]] = {
     "arrays in another order": (swap_arrays, "expected ['observations'"),
     "a type that is none of ours": (header(0, dtype="float64"), "dtype 'float64'; expected one of"),
     "a type that would run code": (header(0, dtype="object"), "dtype 'object'; expected one of"),
-    "too many dimensions": (header(0, shape=[1] * 6), "6 dimensions; expected at most 5"),
-    "a shape beyond the bytes": (header(0, shape=[2**32 - 1] * 5), "goes beyond"),
-    "a shape that leaves bytes over": (header(-1, shape=[1, 1, 1, 1]), "account for"),
+    "too many dimensions": (header(0, shape=[1] * 6), "6 dimensions; expected at most 4"),
+    "a shape beyond the bytes": (header(0, shape=[2**32 - 1] * 4), "goes beyond"),
+    "a shape that leaves bytes over": (header(-1, shape=[1, 1, 1]), "account for"),
     "a byte too few": (shorten, "goes beyond"),
     "a byte too many": (lengthen, "account for"),
     "an empty array with impossible sides": (
@@ -285,7 +301,7 @@ def test_after_a_refusal_of_one_stream_another_is_as_good_as_new() -> None:
     spoiled = list(trajectory_chunks(large()))[::-1]
     with pytest.raises(MalformedData):
         arrived(iter(spoiled))
-    assert digest(arrived(trajectory_chunks(large()))) == digest(large())
+    assert whole(arrived(trajectory_chunks(large()))) == digest(large())
 
 
 @settings(max_examples=200, deadline=None)
@@ -319,14 +335,14 @@ def test_after_a_refusal_of_one_stream_another_is_as_good_as_new() -> None:
     )
 )
 def test_nonsense_is_refused_and_never_crashes(chunks: list[pb.TrajectoryChunk]) -> None:
-    assembly = TrajectoryAssembly(50)
+    assembly = PartAssembly(50)
     for chunk in chunks:
         try:
             found = assembly.add(chunk)
         except MalformedData as refusal:
             assert str(refusal)
             return
-        assert found is None or isinstance(found, Trajectory)
+        assert found is None or isinstance(found, Part)
 
 
 # -- tasks and weights

@@ -16,9 +16,9 @@ from chorus.common.policy.sharing import divide
 from chorus.common.policy.weights import PolicyVersion, Tensors
 from chorus.common.settings import config as configuration
 from chorus.common.settings.config import Config
+from chorus.common.tasks.checking import validate
 from chorus.common.tasks.seeding import action_stream
 from chorus.common.tasks.task import Task
-from chorus.common.tasks.trajectory import validate
 from chorus.learner.gradient import reinforce as gradient
 from chorus.learner.gradient.returns import Values, discounted
 from chorus.learner.update.training import Training, first_version

@@ -31,7 +31,8 @@ def test_a_task_weighs_what_is_said_of_it(spec: str) -> None:
     played = player.play(version(0, tensors_for(policies, config)), training_task(), config.episodes)
     said = re.search(r"K = (\d+) episodes, which weigh up to ([\d.,]+) MB", told("task", environment, [0.1], 0, 1))
     assert said is not None and int(said[1]) == config.episodes
-    assert float(said[2]) == pytest.approx(played.observations.nbytes / MEGABYTE, abs=0.05)
+    weighed = sum(array.nbytes for array in played.arrays.values())
+    assert float(said[2]) == pytest.approx(weighed / MEGABYTE, rel=0.02)
 
 
 def test_the_first_instance_is_told_of_apart_from_those_that_need_no_imports() -> None:
