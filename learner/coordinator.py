@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from math import ceil, nan
+from pathlib import Path
 from typing import Any
 
 from chorus.common.environments.interface import EnvironmentSpec
@@ -23,6 +24,7 @@ from chorus.common.monitoring.metrics import LearnerMetrics
 from chorus.common.monitoring.timeline import span, spanned
 from chorus.common.settings.config import Config
 from chorus.common.tasks.parts import Part
+from chorus.common.tasks.room import Room
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.answers import Answers
@@ -51,6 +53,11 @@ ROUND_SECONDS = 0.25
 REASONS_KEPT = 8
 
 
+def room_of(config: Config) -> Room:
+    """Where the trajectories of a run are held."""
+    return Room(None if config.learner.spill is None else Path(config.learner.spill))
+
+
 class Coordinator:
     """One run, from the update it stands at to its last."""
 
@@ -68,6 +75,7 @@ class Coordinator:
         """Continue from `counters`, at whose update `training` must stand, as one of the processes of a group."""
         self.config = config
         self.environment = environment
+        self.room = room_of(config)
         self.training = training
         self.ledger = Ledger(config.learner.task_timeout)
         self.metrics = metrics
@@ -170,9 +178,14 @@ class Coordinator:
         Raises:
             MalformedData: the part breaks the rules, or is not what was sent; nothing of the task is kept.
             NotLeased: the actor was not given that task.
+            OSError: there is no room for it in `learner.spill`; the run ends by that.
         """
         task = self.leased(name, part.task)
-        played = await self._in_thread(self._intake, spanned("intake", arrival.add), part, announced)
+        try:
+            played = await self._in_thread(self._intake, spanned("intake", arrival.add), part, announced)
+        except OSError as fault:
+            self.stop_for(fault)
+            raise
         if name in self.barred:
             raise NotLeased(f"{name!r} is barred")
         return None if played is None else self._account(name, task, *played)

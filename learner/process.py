@@ -40,7 +40,7 @@ from chorus.common.settings.config import Config, resolve
 from chorus.common.tasks.task import Task
 from chorus.common.transport.credentials import NOTHING, Credentials
 from chorus.learner.bookkeeper import Progress
-from chorus.learner.coordinator import Coordinator
+from chorus.learner.coordinator import Coordinator, room_of
 from chorus.learner.gradient.own_module import name_module
 from chorus.learner.group.beginning import Beginning, hear, see_same_settings, tell
 from chorus.learner.group.group import ALONE, Group
@@ -200,7 +200,8 @@ def _begin(
     config = name_module(config, divide(spec, config.sharing, config.network))
     policies = divide(spec, config.sharing, config.network)
     at_once = config.tasks if spec.max_steps else 1  # what nobody knows the length of is hardly ever all of the longest
-    refuse_too_large(config, policies, at_once * payload_limit(spec, config.episodes), memory())
+    trajectories = 0 if config.learner.spill else at_once * payload_limit(spec, config.episodes)  # else on a disk
+    refuse_too_large(config, policies, trajectories, memory())
     actors, own = fingerprint(config, spec, policies), learner_fingerprint(config, policies)
     run = folder.begin(config, actors | own, resuming)
     folder.write_environment(spec)
@@ -249,6 +250,7 @@ async def serve(
     """
     torch.set_num_threads(1)
     keep_freed_memory()
+    room_of(config).see_writable()
     spec = describe(config, prints)
     if group.size > 1:
         logs.bind(rank=str(group.rank))

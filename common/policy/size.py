@@ -28,7 +28,7 @@ def refuse_too_large(config: Config, policies: Sequence[PolicySpec], trajectorie
     Args:
         config: resolved.
         policies: who acts by what.
-        trajectories: bytes that a batch's trajectories may have.
+        trajectories: bytes that a batch's trajectories may have in memory.
         memory: bytes that there are.
 
     Raises:
@@ -46,7 +46,8 @@ def refuse_too_large(config: Config, policies: Sequence[PolicySpec], trajectorie
     total = sum(needs.values())
     if total > USABLE * memory:
         what = max(needs, key=needs.__getitem__)
+        elsewhere = ", or name a folder of a disk for them in learner.spill" if needs[what] == trajectories else ""
         raise ConfigError(
             f"this needs at least {total / GIBIBYTE:,.1f} GiB of memory, but there are {memory / GIBIBYTE:,.1f} GiB"
-            f" here; {needs[what] / GIBIBYTE:,.1f} GiB are for {what}: lower that"
+            f" here; {needs[what] / GIBIBYTE:,.1f} GiB are for {what}: lower that{elsewhere}"
         )

@@ -297,6 +297,10 @@ class LearnerConfig(Section, frozen=True):
         memory: MiB that gradients may take at once. A thread holds one block of its task (`learner/gradient/blocks.py`:
             at most 128 MiB, unless one agent's whole episode takes more), so fewer threads work where they would take
             more together; one always does. `null` for no limit but that.
+        spill: a folder for the trajectories of a batch, on a local disk of every host of the learner: they are then in
+            files without names, mapped into memory, whose pages the kernel writes out and drops where memory is short,
+            so that what must be in memory does not grow with episodes and steps. They take the disk what they
+            weigh. `null` to hold them in memory.
         task_timeout: seconds without an environment step after which an actor counts as hung; also the deadline of a
             task while no task's duration is known.
         processes: R, the processes that are one learner together (docs/distributed.md). `null` for as many as
@@ -307,6 +311,7 @@ class LearnerConfig(Section, frozen=True):
 
     workers: Positive | None = None
     memory: Positive | None = None
+    spill: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     task_timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 120.0
     processes: Positive | None = None
     group_timeout: Annotated[float, msgspec.Meta(gt=0.0)] = 60.0

@@ -9,20 +9,29 @@ import numpy as np
 from chorus.common.environments.interface import EnvironmentSpec, IntArray
 from chorus.common.errors import MalformedData
 from chorus.common.tasks.parts import Part, Place, Walk, arrays_for
-from chorus.common.tasks.room import LARGE, zeros
+from chorus.common.tasks.room import Filling, Room
 from chorus.common.tasks.trajectory import Array, Trajectory
 
 
 class Joining:
     """One task's parts, joined."""
 
-    def __init__(self, spec: EnvironmentSpec, episodes: int, instances: int, longest: int | None = None) -> None:
-        """Of K episodes, played L at a time, each of no more than `longest` steps (`max_steps`, if that is less)."""
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        episodes: int,
+        instances: int,
+        longest: int | None = None,
+        room: Room | None = None,
+    ) -> None:
+        """Of K episodes, played L at a time, each of no more than `longest` steps (`max_steps`, if that is less); their
+        arrays are made in `room`, in memory without one."""
         self._spec = spec
+        self._room = room or Room()
         self._walk = Walk(episodes, instances)
         self._longest = min((limit for limit in (spec.max_steps, longest) if limit), default=None)
         self._lengths: IntArray = np.zeros(episodes, np.int32)
-        self._arrays: dict[str, Array] = {}
+        self._filling: dict[str, Filling] = {}
         self._steps = 0
         self._first: Part | None = None
 
@@ -31,6 +40,7 @@ class Joining:
 
         Raises:
             MalformedData: another part should come, or its arrays are none of this environment's.
+            OSError: the room's disk is full.
         """
         if self._first is None:
             self._first = replace(part, arrays={})
@@ -48,7 +58,8 @@ class Joining:
         begin, lengths = 0, part.arrays["lengths"]
         for span in spans:
             end = begin + span.slots
-            for name, array in self._arrays.items():
+            for name, filling in self._filling.items():
+                array = filling.array
                 if array.size:
                     to = array[span.steps, span.episodes]
                     to[...] = part.arrays[name][begin:end].reshape(to.shape)
@@ -71,40 +82,43 @@ class Joining:
 
     def _make_room(self, steps: int, last: bool) -> None:
         """See that there is room for so many steps; for more, if more are to come."""
-        there = len(self._arrays["acted"]) if self._arrays else 0
+        there = len(self._filling["acted"].array) if self._filling else 0
         self._steps = steps
-        if steps <= there:
-            return
-        wanted = steps if last else max(steps, 2 * there)
-        self._arrays = {
-            name: self._grown(name, wanted, shape, dtype)
-            for name, (shape, dtype) in arrays_for(self._spec, 1, len(self._lengths)).items()
-        }
+        if steps > there:
+            wanted = steps if last else max(steps, 2 * there)
+            self._filling = {
+                name: self._grown(name, wanted, shape, dtype)
+                for name, (shape, dtype) in arrays_for(self._spec, 1, len(self._lengths)).items()
+            }
+        for filling in self._filling.values():
+            filling.reserve(steps)
 
-    def _grown(self, name: str, steps: int, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Array:
+    def _grown(self, name: str, steps: int, shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> Filling:
         """An array with room for so many steps. A large one has room for all that may come, and never moves."""
         if not shape[0]:
-            return zeros((0, *shape[1:]), dtype)
-        before = self._arrays.get(name)
-        whole = (self._longest or 0) * int(np.prod(shape)) * dtype.itemsize
-        if steps * int(np.prod(shape)) * dtype.itemsize > LARGE and whole:
-            steps = self._longest or steps
-        if before is not None and len(before) >= steps:
+            return self._room.zeros((0, *shape[1:]), dtype)
+        before = self._filling.get(name)
+        each = int(np.prod(shape)) * dtype.itemsize
+        if steps * each > self._room.large and self._longest:
+            steps = self._longest
+        if before is not None and len(before.array) >= steps:
             return before
-        grown: Array = zeros((steps, *shape[1:]), dtype)
+        grown = self._room.zeros((steps, *shape[1:]), dtype)
         if before is not None:
-            grown[: len(before)] = before
+            grown.reserve(len(before.array))
+            grown.array[: len(before.array)] = before.array
         return grown
 
     def _whole(self) -> Trajectory:
         arrays: dict[str, Array] = {}
-        for name, array in self._arrays.items():
+        for name, filling in self._filling.items():
+            array = filling.array
             used = array[: self._steps] if array.size else array
-            kept = used.copy() if used.size < array.size and array.nbytes <= LARGE else used
+            kept = used.copy() if used.size < array.size and array.nbytes <= self._room.large else used
             kept.flags.writeable = False
             arrays[name] = kept
         self._lengths.flags.writeable = False
-        self._arrays = {}
+        self._filling = {}
         assert self._first is not None
         return Trajectory(self._first.task, self._first.version, lengths=self._lengths, **arrays)  # type: ignore[arg-type]
 

@@ -313,8 +313,13 @@ class Connection:
     async def _take(self, part: Part) -> None:
         """Join a part to those before it, and answer when the trajectory is whole."""
         if self._arriving is None:
-            self._arriving = Arrival(part.task, self._coordinator.environment, self._coordinator.config)
-        verdict = await self._coordinator.receive(self.name, self._arriving, part, self._assembly.announced)
+            self._arriving = Arrival(
+                part.task, self._coordinator.environment, self._coordinator.config, self._coordinator.room
+            )
+        try:
+            verdict = await self._coordinator.receive(self.name, self._arriving, part, self._assembly.announced)
+        except OSError as fault:
+            raise Unlawful(Code.UNAVAILABLE, "no_room", f"the learner ends: {fault}") from fault
         if verdict is not None:
             self._arriving = None
             kept = verdict is Verdict.KEPT

@@ -8,6 +8,7 @@ from chorus.common.settings.config import Config
 from chorus.common.tasks.checking import validate_ends, validate_slots
 from chorus.common.tasks.joining import Joining
 from chorus.common.tasks.parts import Part, RunningDigest
+from chorus.common.tasks.room import Room
 from chorus.common.tasks.task import Task
 from chorus.common.tasks.trajectory import Trajectory, digest
 
@@ -22,12 +23,12 @@ class Arrival:
         task: that is arriving, by the actor's name for it.
     """
 
-    def __init__(self, task: Task, environment: EnvironmentSpec, config: Config) -> None:
-        """Of a task of this run."""
+    def __init__(self, task: Task, environment: EnvironmentSpec, config: Config, room: Room) -> None:
+        """Of a task of this run, whose trajectories are held in `room`."""
         self.task = task
         self._environment = environment
         longest = environment.max_steps or STEPS_ASSUMED
-        self._joining = Joining(environment, config.episodes, config.instances, longest)
+        self._joining = Joining(environment, config.episodes, config.instances, longest, room)
         self._digest = RunningDigest()
 
     def add(self, part: Part, announced: bytes) -> tuple[Trajectory, str] | None:
@@ -36,6 +37,7 @@ class Arrival:
         Raises:
             Corrupted: the part is not what was sent.
             MalformedData: it breaks the rules, or the whole does; nothing of it may be kept.
+            OSError: the disk of `learner.spill` has no room for it.
         """
         if self._digest.after(part) != announced:
             raise Corrupted(f"{part.task} did not arrive as it was sent: its digest is not the announced one")

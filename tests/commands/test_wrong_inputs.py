@@ -117,6 +117,8 @@ TABLE: dict[str, tuple[tuple[str, ...], int, tuple[str, ...]]] = {
     "a folder for a file": ((*T, "--config", "."), SETTINGS, (".: Is a directory",)),
     # -- environments
     "no environment": ((*T, "--env", ""), ENVIRONMENT, ("the name is missing", "spread?agents=3")),
+    "a folder to spill to that there is not": ((*T, "--set", "learner.spill=/no/such"), SETTINGS,
+                                               ("learner.spill is '/no/such'", "No such file", "leave it out")),
     "an environment misspelt": ((*T, "--env", "sprad"), ENVIRONMENT, ("did you mean 'spread'",)),
     "a number for an environment": ((*T, "--env", "3"), ENVIRONMENT, ("'3'",)),
     "a name of Gymnasium's": ((*T, "--env", "CartPole-v1"), ENVIRONMENT, ("write gymnasium:CartPole-v1",)),

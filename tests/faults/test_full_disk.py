@@ -98,3 +98,24 @@ def test_a_disk_that_takes_half_a_checkpoint_keeps_the_whole_one_before_it(choru
         filler.unlink()
         chorus.start(*PLACED, "--out", place / "run", within=within).succeeded()
         assert weights(run) == peace
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_trajectories_ends_the_run_and_it_goes_on_once_there_is_room(chorus: Chorus) -> None:
+    """A task of it weighs more than the disk leaves free; without `reserve` the learner would end by SIGBUS."""
+    run, place = chorus.folder / "run", chorus.folder / "disk"
+    heavy = (
+        *("--actors", "1", "--env", "spread?agents=20", "--updates", "2"),
+        *("--set", "task.episodes=8", "--set", "update.tasks=2", "--set", "update.passes=1"),
+    )
+    undisturbed = chorus.train("other", *heavy)
+    with disk(place) as within:
+        command = ("train", "--no-pictures", *heavy, "--out", run, "--set", f"learner.spill={place}")
+        filler = fill(from_outside(within, place), free=1024)
+        complaint = chorus.start(*command, within=within).refused(8)
+        assert f"No space left on device: {place} (learner.spill); make room there" in complaint
+        until(lambda: not living(chorus.folder))
+        filler.unlink()
+        chorus.start(*command, within=within).succeeded()
+        assert not list(from_outside(within, place).iterdir())
+    assert weights(run) == weights(undisturbed)

@@ -18,8 +18,8 @@ from chorus.common.errors import MalformedData
 from chorus.common.policy.sharing import divide as policies_of
 from chorus.common.policy.weights import make as version
 from chorus.common.settings.config import Config, resolve
-from chorus.common.tasks import joining as joining_module
 from chorus.common.tasks import parts as parts_module
+from chorus.common.tasks import room as room_module
 from chorus.common.tasks.checking import validate, validate_slots
 from chorus.common.tasks.joining import Joining
 from chorus.common.tasks.parts import (
@@ -191,7 +191,7 @@ def test_other_waves_than_the_runs_own_are_refused(game: Game) -> None:
 def test_room_grows_where_nobody_says_how_long_episodes_are(monkeypatch: pytest.MonkeyPatch) -> None:
     script = write_script(seed=2, time=70, episodes=3, agents=2)
     for large in (1, 1 << 25):
-        monkeypatch.setattr(joining_module, "LARGE", large)
+        monkeypatch.setattr(room_module, "LARGE", large)
         for longest in (None, 70):
             made = Game.of(script, configured(), max_steps=longest)
             whole = made.play()

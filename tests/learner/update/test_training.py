@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ from chorus.common.errors import ConfigError, GradientFault
 from chorus.common.policy.sharing import PolicySpec
 from chorus.common.policy.weights import PolicyVersion, make
 from chorus.common.settings.config import Config
+from chorus.common.tasks import room
+from chorus.common.tasks.joining import Joining
+from chorus.common.tasks.parts import divide
+from chorus.common.tasks.room import Room
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.gradient.network import Network
 from chorus.learner.gradient.running_statistics import ADVANTAGE_MEMORY
@@ -85,6 +90,27 @@ def test_neither_the_order_of_arrival_nor_the_number_of_threads_changes_a_bit(sc
         training.apply(list(threads.map(training.sums, batch)))
     seen.add(training.current.data)
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trajectories_in_files_give_the_same_weights(
+    script: Script, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "LARGE_BESIDE_A_FOLDER", 16)
+    game = game_of(script, **KINDS[kind])
+
+    def after_two(folder: Path | None) -> str:
+        training = training_of(game)
+        for update in range(2):
+            batch = []
+            for played in batch_of(game, update, training.version_for(update)):
+                joining = Joining(game.spec, game.config.episodes, game.config.episodes, room=Room(folder))
+                (whole,) = filter(None, map(joining.add, divide(played, None, 500)))
+                batch.append(whole)
+            training.apply([training.sums(whole) for whole in batch])
+        return training.current.sha256.hex()
+
+    assert after_two(tmp_path) == after_two(None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
