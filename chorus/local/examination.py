@@ -71,7 +71,7 @@ def examine_in_process(
         except queue.Empty:
             return _ended(spec, f"hung: nothing moved for {patience:.0f} s", *_end(process, prints))
         finally:
-            code, words = _end(process, prints)
+            code, words = _end(process, prints, told=bool(found))
             reader.join()
             process.stdout.close()
         if not found:
@@ -81,6 +81,9 @@ def examine_in_process(
     if printed:
         text = f"{len(printed)} lines, the first: {printed[0][:100]}"
         findings.append(Finding("prints", text, Verdict.NOTE, "runs keep it apart, in prints.log"))
+    if code == -signal.SIGKILL:
+        text = f"what was registered with atexit had not ended {LAST_SECONDS:g} s after close()"
+        findings.append(Finding("left behind", text, Verdict.NOTE, "do such work in close()"))
     return Examination(spec, tuple(findings), found["digest"], found["reproducible"], found["at_once"])
 
 
@@ -90,13 +93,14 @@ def _read(pipe: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
     lines.put(None)
 
 
-def _end(process: subprocess.Popen[str], prints: IO[bytes]) -> tuple[int, list[str]]:
-    """End what is left of the process, which says where it is if it hangs; its exit code, and its last lines."""
+def _end(process: subprocess.Popen[str], prints: IO[bytes], told: bool = False) -> tuple[int, list[str]]:
+    """End what is left of the process, which says where it is if it hangs before it has told all; its exit code, and its
+    last lines."""
     children = child_processes.descendants(process.pid) if process.poll() is None else []
     try:
         process.wait(LAST_SECONDS)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGABRT)
+        process.send_signal(signal.SIGKILL if told else signal.SIGABRT)
         try:
             process.wait(LAST_SECONDS)
         except subprocess.TimeoutExpired:

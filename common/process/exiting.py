@@ -1,7 +1,7 @@
 """Ending a command although an environment left threads or child processes running in it.
 
 Python waits for every thread that is not a daemon, and for child processes of `multiprocessing`, before it ends: a
-simulator's thread that sleeps would keep a finished run for ever.
+simulator's thread that sleeps would keep a finished run for ever. So would a function of `atexit` that does not return.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import threading
+import time
 
 from chorus.common.process.child_processes import descendants, end
 
@@ -17,6 +18,8 @@ LEFT_BEHIND = "left behind"
 """The event that the log has for it."""
 GRACE_SECONDS = 1.0
 """So long a thread may take that is about to end anyway."""
+AT_EXIT_SECONDS = 10.0
+"""So long may take what runs at exit."""
 
 
 def left_behind() -> list[threading.Thread]:
@@ -29,8 +32,10 @@ def left_behind() -> list[threading.Thread]:
 
 
 def leave(code: int) -> int:
-    """Return `code`; or, if something is left that would keep this process, say what and end with `code` at once."""
+    """Return `code`, with which the process must end now; or, if something is left that would keep it, say what and end
+    with `code` here."""
     threads, children = left_behind(), descendants(os.getpid())
+    threading.Thread(target=_end_late, args=(code,), name="leaving", daemon=True).start()
     if not threads and not children:
         return code
     for thread in threads:
@@ -46,10 +51,24 @@ def leave(code: int) -> int:
     for child in children:
         end(child)
     if threads:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        _end_now(code)
     return code
+
+
+def _end_late(code: int) -> None:
+    """End a process that functions of `atexit` still keep."""
+    time.sleep(AT_EXIT_SECONDS)
+    _note(
+        f"what was registered with atexit, probably by the environment, had not ended after {AT_EXIT_SECONDS:g} s; do"
+        " such work in close()"
+    )
+    _end_now(code)
+
+
+def _end_now(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _note(what: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
+import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -229,3 +231,9 @@ def hanging() -> Script:
             return super().step(actions)
 
     return Hanging(["a", "a", "a", ""])
+
+
+def lingering() -> Script:
+    """Three steps, and something that keeps its process at exit."""
+    atexit.register(threading.Event().wait)
+    return Script(["a", "a", "a", ""])

@@ -67,6 +67,21 @@ def test_a_command_ends_with_its_code_whatever_is_left_and_names_it(kind: str) -
     assert named in ended.stderr and "still running" in ended.stderr
 
 
+def test_a_function_of_atexit_that_does_not_return_keeps_no_command() -> None:
+    ended = python(
+        """
+        import atexit, sys, threading
+        from chorus.common.process import exiting
+        exiting.AT_EXIT_SECONDS = 0.5
+        atexit.register(threading.Event().wait)
+        print("done")
+        sys.exit(exiting.leave(3))
+        """
+    )
+    assert (ended.returncode, ended.stdout) == (3, "done\n")
+    assert "atexit" in ended.stderr and "close()" in ended.stderr
+
+
 def test_a_command_that_leaves_nothing_says_nothing() -> None:
     ended = python(
         """

@@ -234,6 +234,13 @@ def test_an_environment_that_ends_its_process_or_hangs_is_told_of_and_the_exit_c
     assert not json.loads(capsys.readouterr().out)["trainable"]
 
 
+def test_what_keeps_a_process_at_exit_keeps_nobody() -> None:
+    examination = check(f"{TOYS}:lingering", episodes=2)
+    assert examination.trainable and not findings(examination, "prints")
+    assert "atexit had not ended" in findings(examination, "left behind")[0].text
+    assert "agrees" in findings(examination, "other process")[0].text
+
+
 def test_a_light_proof_says_what_it_did_not_look_at() -> None:
     assert "was not looked at" in findings(check(f"{TOYS}:walk", level="light"), "reproducible")[0].text
     assert (
