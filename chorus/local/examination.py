@@ -94,8 +94,11 @@ def _read(pipe: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
 
 
 def _end(process: subprocess.Popen[str], prints: IO[bytes], told: bool = False) -> tuple[int, list[str]]:
-    """End what is left of the process, which says where it is if it hangs before it has told all; its exit code, and its
-    last lines."""
+    """End what is left of the process, which says where it is if it hangs before it has told all.
+
+    Returns:
+        its exit code, and its last lines.
+    """
     children = child_processes.descendants(process.pid) if process.poll() is None else []
     try:
         process.wait(LAST_SECONDS)
