@@ -179,8 +179,8 @@ def rows(run: Path) -> list[dict[str, str]]:
     path = run / "metrics.csv"
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row["learning_rate"]]
+    lines = path.read_text().splitlines()  # at once: it is being written
+    return [row for row in csv.DictReader(lines) if row["learning_rate"]]
 
 
 def batches(run: Path) -> list[dict[str, Any]]:
