@@ -12,7 +12,11 @@ MAY_IMPORT = {
     "chorus.protos": [],
     "chorus.common.errors": [],
     "chorus.common.settings": ["chorus.common.errors"],
-    "chorus.common.environments": ["chorus.common.errors", "chorus.common.settings.defaults"],
+    "chorus.common.environments": [
+        "chorus.common.errors",
+        "chorus.common.process.redirection",
+        "chorus.common.settings.defaults",
+    ],
     "chorus.common.tasks": ["chorus.common.errors", "chorus.common.environments.interface"],
     "chorus.common.policy": [
         "chorus.common.errors",

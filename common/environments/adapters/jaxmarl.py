@@ -11,10 +11,8 @@ ends: what is over at the step that its `max_steps` names, or at the next (some 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -32,6 +30,7 @@ from chorus.common.environments.interface import (
 )
 from chorus.common.environments.packages import load, provenance
 from chorus.common.errors import EnvironmentFault
+from chorus.common.process.redirection import to_standard_error
 
 FLAGS = "--xla_cpu_max_isa=AVX2 --xla_cpu_multi_thread_eigen=false"
 NARROWEST = 16
@@ -43,7 +42,7 @@ def make(address: Address, render: bool) -> JaxMarl:
     """One JaxMARL environment; it has no pictures."""
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
     os.environ["JAX_PLATFORMS"] = "cpu"
-    with _told_aside():
+    with to_standard_error():  # it prints while it is imported, and that is no command's answer
         jax, library = load("jax", address.spec), load("jaxmarl", address.spec)
     if address.target not in library.registered_envs:
         raise EnvironmentFault(
@@ -58,21 +57,6 @@ def make(address: Address, render: bool) -> JaxMarl:
             " takes"
         ) from error
     return JaxMarl(jax, environment, address.spec)
-
-
-@contextlib.contextmanager
-def _told_aside() -> Iterator[None]:
-    """Let what JaxMARL prints while it is imported go to standard error, since it is no command's answer. By the file
-    descriptors: something that it imports puts another object in the place of `sys.stdout`."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 class JaxMarl:
