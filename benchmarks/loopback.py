@@ -21,6 +21,7 @@ from chorus.common.monitoring import metrics
 from chorus.common.process import program
 from chorus.common.process.fingerprint import fingerprint
 from chorus.common.tasks.parts import Part
+from chorus.common.tasks.room import Room
 from chorus.common.tasks.task import Task
 from chorus.common.transport.channel import SERVER_OPTIONS
 from chorus.common.transport.credentials import NOTHING
@@ -38,6 +39,7 @@ class Sink(Coordinator):
         """Nothing of the coordinator's own is made."""
         self.config = scene.config
         self.environment = scene.spec
+        self.room = Room()
         self.metrics = metrics.LearnerMetrics(metrics.registry())
         self.ledger = Ledger(60.0)
         self.refused = 0

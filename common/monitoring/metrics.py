@@ -25,6 +25,7 @@ REFUSALS = (
     "malformed",
     "name_taken",
     "no_hello",
+    "no_room",
     "not_leased",
     "role",
     "silent",
