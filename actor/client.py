@@ -12,15 +12,14 @@ import queue
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 import grpc
-import numpy as np
 
 from chorus.actor.mailbox import Ended, Mailbox
+from chorus.actor.outgoing import Outgoing, Told
 from chorus.actor.places import Places
 from chorus.actor.prepared import Prepared
 from chorus.actor.rollout import Player
@@ -38,11 +37,11 @@ from chorus.common.process.breadcrumb import Breadcrumb
 from chorus.common.process.fingerprint import chorus_version
 from chorus.common.settings import config as configuration
 from chorus.common.tasks.checking import validate_slots
-from chorus.common.tasks.parts import PART_BYTES, Part, RunningDigest
+from chorus.common.tasks.parts import Part
 from chorus.common.tasks.task import Task
 from chorus.common.transport import channel
 from chorus.common.transport.credentials import NOTHING, Credentials
-from chorus.common.transport.wire import part_chunks, read_task, task_name
+from chorus.common.transport.wire import read_task, task_name
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 log = logging.getLogger("chorus.actor")
@@ -51,8 +50,6 @@ ASK_AT = 0.75
 """The share of a task after which the next one is asked for."""
 BACKOFF_SECONDS = (0.1, 5.0)
 POLL_SECONDS = 0.5
-BYTES_HELD = 2 * PART_BYTES
-"""Fewer bytes of parts than this may be on their way while the next one is played."""
 HEARD_SECONDS = 5.0
 """What a slow environment is at is logged no more often than this."""
 ILL_SECONDS = 60.0
@@ -215,23 +212,6 @@ class Actor:
         return self._prepared[1]
 
 
-@dataclass
-class _Told:
-    """What was sent of a task so far."""
-
-    digest: RunningDigest = field(default_factory=RunningDigest)
-    agent_steps: int = 0
-    env_steps: int = 0
-    longest: int = 0
-
-    def count(self, part: Part) -> None:
-        """So was this."""
-        lengths = part.arrays["lengths"]
-        self.agent_steps += int(np.count_nonzero(part.arrays["acted"]))
-        self.env_steps += int(lengths.sum())
-        self.longest = max(self.longest, int(lengths.max(initial=0)))
-
-
 class _Session:
     """One stream and what belongs to it."""
 
@@ -245,7 +225,7 @@ class _Session:
         self._step = 0
         self._longest = 0
         self._watchdog: Watchdog | None = None
-        self._sending: deque[tuple[threading.Event, int]] = deque()
+        self._outgoing = Outgoing(self._mail)
         self._heard = time.monotonic()
 
     def run(self) -> bool:
@@ -327,6 +307,12 @@ class _Session:
         if self._watchdog is not None:
             self._watchdog.moved()
 
+    def _go_on(self) -> None:
+        """At work on a task: alive, unless nobody wants it any more."""
+        if self._mail.broken.is_set() or self._actor.stopping.is_set():
+            raise _Interrupted
+        self._live()
+
     def _hear(self, what: str) -> None:
         """The environment is at something slow."""
         self._live()
@@ -387,15 +373,13 @@ class _Session:
         ask_at = ASK_AT * (player.environment.spec.max_steps or self._longest)
 
         def on_step(step: int) -> None:
-            if self._mail.broken.is_set() or self._actor.stopping.is_set():
-                raise _Interrupted
+            self._go_on()
             self._step = step
             if not self._asked and step >= ask_at:
                 self._ask()
-            self._live()
 
         before = player.phases.environment, player.phases.inference
-        parts, told = player.parts(policy, task, order.episodes, on_step, past=past), _Told()
+        parts, told = player.parts(policy, task, order.episodes, on_step, past=past), Told()
         try:
             while self._play_on(parts, player, told):
                 pass
@@ -414,9 +398,9 @@ class _Session:
         if not self._asked:
             self._ask()
 
-    def _play_on(self, parts: Iterator[Part], player: Player, told: _Told) -> bool:
+    def _play_on(self, parts: Iterator[Part], player: Player, told: Told) -> bool:
         """Play another part of a task and send it; False if there is none. The part is held no longer than that."""
-        self._hold_little()
+        self._outgoing.wait_for_room(self._go_on)
         before = player.phases.environment, player.phases.inference
         with span("play") as playing:
             part = next(parts, None)
@@ -428,23 +412,9 @@ class _Session:
         validate_slots(part.arrays, player.environment.spec)
         began = time.monotonic()
         with span("encode"):
-            chunks = part_chunks(part, told.digest.after(part))
-            sent = self._mail.send_all(pb.FromActor(chunk=chunk) for chunk in chunks)
-            self._sending.append((sent, part.nbytes))
-            told.count(part)
+            self._outgoing.send(part, told)
         self._metrics.seconds.labels("encode").inc(time.monotonic() - began)
         return True
-
-    def _hold_little(self) -> None:
-        """Wait until little is still to be sent: what is played must not pile up where the network is slow."""
-        while self._sending and self._sending[0][0].is_set():
-            self._sending.popleft()
-        while sum(size for _, size in self._sending) >= BYTES_HELD:
-            if self._sending[0][0].wait(POLL_SECONDS):
-                self._sending.popleft()
-            elif self._mail.broken.is_set() or self._actor.stopping.is_set():
-                raise _Interrupted
-            self._live()
 
     def _fail(self, task: Task, fault: BaseException) -> None:
         log.warning("task failed", extra={"task": str(task), "fault": str(fault)}, exc_info=fault)

@@ -27,7 +27,7 @@ def describe() -> Row:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__,
-        "arithmetic": arithmetic.mode(),
+        "arithmetic": arithmetic.setting(),
     }
 
 

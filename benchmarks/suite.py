@@ -71,7 +71,7 @@ def bench(names: Sequence[str], effort: Effort, style: str, out: Path) -> int:
 
 def measure(name: str, effort: Effort) -> list[Table]:
     """Run one benchmark."""
-    tables: list[Table] = importlib.import_module(f"benchmarks.{name}").measure(effort)
+    tables: list[Table] = importlib.import_module(f"chorus.benchmarks.{name}").measure(effort)
     return tables
 
 

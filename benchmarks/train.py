@@ -104,7 +104,7 @@ def _run(scene: Scene, stages: Stages, actors: int, lag: int, base: tuple[str, .
         command = program.command("train", "--config", SPREAD, "--out", out)
         command += ["--env", scene.config.environment.spec, "--updates", str(FOR_EVER)]
         command += [word for assignment in base for word in ("--set", assignment)]
-        command += ["--actors", str(actors), "--lag", str(lag), "--set", f"arithmetic={arithmetic.mode()}"]
+        command += ["--actors", str(actors), "--lag", str(lag), "--set", f"arithmetic={arithmetic.setting()}"]
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:

@@ -104,6 +104,11 @@ def mode() -> str:
     return os.environ.get(MODE, "portable")
 
 
+def setting() -> str:
+    """`arithmetic` of a run whose processes compute in the mode of this one."""
+    return "native" if mode() == "native" else "portable"
+
+
 def environment_for(mode: str) -> dict[str, str]:
     """The environment in which to start this program anew in another mode: what `pin` set here is left out."""
     pinned = os.environ.get(PINNED, "").split(",")

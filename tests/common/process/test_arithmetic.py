@@ -10,6 +10,7 @@ import pytest
 from chorus.common.environments.registry import is_built_in
 from chorus.common.errors import ChorusError
 from chorus.common.process import arithmetic, processor
+from chorus.common.settings.config import check
 
 
 def test_arithmetic_is_pinned_before_numpy_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +58,15 @@ def test_numpy_keeps_all_its_kernels_only_where_chorus_brings_the_environment_al
     for spec in ("gymnasium:Foraging-8x8-2p-3f-v3", "package.module:spread", "pettingzoo:mpe2.simple_spread_v3"):
         assert arithmetic.suited("portable", spec) == "portable" and not is_built_in(spec)
     assert arithmetic.suited("native", "spread") == arithmetic.suited("native", "a.b:c") == "native"
+
+
+@pytest.mark.parametrize(("mode", "setting"), [("portable", "portable"), ("built-in", "portable"), ("native", "native")])
+def test_each_mode_is_that_of_runs_with_one_of_the_two_settings(
+    mode: str, setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(arithmetic.MODE, mode)
+    assert arithmetic.setting() == setting
+    assert arithmetic.serves(mode, arithmetic.suited(check({"arithmetic": setting}).arithmetic, "spread"))
 
 
 def test_a_process_that_computes_more_carefully_than_asked_serves_too() -> None:
