@@ -22,7 +22,6 @@ from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene
 from chorus.benchmarks.simulation import Simulation, Swarm
 from chorus.benchmarks.stages import Stages, measure_stages
-from chorus.common.settings import config as configuration
 from chorus.common.tasks.task import Purpose, Task
 from chorus.common.transport.wire import trajectory_chunks
 from chorus.learner.bookkeeper import Progress
@@ -157,7 +156,7 @@ async def _serve(count: int, folder: Path, effort: Effort) -> Row:
     tasks = max(8, count)
     updates = max(3, effort.pick(30, 2_000, 4_000) // tasks)
     settings = {"update": {"tasks": tasks}, "task": {"episodes": 8}, "updates": updates, "checkpoint": {"every": 10**6}}
-    scene = Scene.of(dict(settings), "environment.spec=spread?agents=3&steps=25")
+    scene = Scene.of(settings, "environment.spec=spread?agents=3&steps=25")
     ends: list[float] = []
     loop: list[float] = []
     late: list[float] = []
@@ -172,7 +171,7 @@ async def _serve(count: int, folder: Path, effort: Effort) -> Row:
 
     watching = asyncio.create_task(_watch(late))
     try:
-        await serve(configuration.check(settings), folder, Listening(), on_start=on_start, on_update=on_update)
+        await serve(scene.config, folder, Listening(), on_start=on_start, on_update=on_update)
         await finish_client(await clients[0])
     finally:
         watching.cancel()

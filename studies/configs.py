@@ -9,9 +9,31 @@ from collections.abc import Collection
 from pathlib import Path
 
 from chorus.common.process import program
+from chorus.common.settings.plain import read
 
 EPISODES = 100
 """Fresh episodes that a trained policy is measured by."""
+
+
+def departures(name: str) -> list[str]:
+    """Where a config departs from the defaults, beside what is played and for how long: the keys, `section.key`."""
+    settings = read(_file(name))
+    found = [f"{section}.{key}" for section, inner in settings.items() if section != "updates" for key in inner]
+    return [key for key in found if key != "environment.spec"]
+
+
+def spec_of(name: str) -> str:
+    """What a config plays."""
+    return str(read(_file(name))["environment"]["spec"])
+
+
+def updates_of(name: str) -> int:
+    """For how long it does."""
+    return int(read(_file(name))["updates"])
+
+
+def _file(name: str) -> Path:
+    return Path(f"configs/{name}.yaml")
 
 
 def command_line(about: str | None, names: Collection[str], out: Path) -> argparse.ArgumentParser:

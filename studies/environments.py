@@ -1,9 +1,10 @@
 """Do the environments that people have train? Every config that says so, run and measured.
 
-Each is trained by `chorus train --config configs/NAME.yaml`, then measured by `chorus evaluate` over 100 fresh
-episodes, before (by the weights that the run began with) and after. A side that has opponents is measured against the
-opponents as they began, both times: against those that learn with it, no side's return need ever rise. The table goes
-to docs/results.md, between two marks. A run that is already complete is measured again, not trained again.
+Each is trained by `chorus train --config configs/NAME.yaml` with a seed that no setting was chosen on, then measured by
+`chorus evaluate` over 100 fresh episodes, before (by the weights that the run began with) and after. A side that has
+opponents is measured against the opponents as they began, both times: against those that learn with it, no side's
+return need ever rise. The table goes to docs/results.md, between two marks. A run that is already complete is measured
+again, not trained again.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from chorus.studies.configs import EPISODES, chorus, command_line, parse
 
 PAGE = Path("docs/results.md")
 BEGIN, END = "<!-- environments: begin -->", "<!-- environments: end -->"
+SEED = 100
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def main() -> int:
     options = parse(command_line(__doc__, TABLE, Path("runs/environments")), TABLE)
     for name in options.names:
         folder = options.out / name
-        chorus("train", "--config", f"configs/{name}.yaml", "--actors", str(options.actors), "--out", str(folder))
+        how = ("--config", f"configs/{name}.yaml", "--seed", str(SEED), "--actors", str(options.actors))
+        chorus("train", *how, "--out", str(folder))
         measured = [measure(folder, side) for side in TABLE[name]]
         (folder / "measured.json").write_text(json.dumps(measured))
         print(f"{name}: {measured}", flush=True)
@@ -96,7 +99,7 @@ def measure(folder: Path, side: Side) -> dict[str, Any]:
 def write_table(out: Path) -> None:
     """Put the table of all runs that were measured into the page."""
     lines = [
-        f"100 episodes each; `python -m chorus.studies.environments`, {date.today().isoformat()},"
+        f"Seed {SEED}, {EPISODES} episodes each; `python -m chorus.studies.environments`, {date.today().isoformat()},"
         f" {len(os.sched_getaffinity(0))} cores (shared with other work: the seconds are no benchmark).",
         "",
         "| config | environment steps | seconds | whose return | untrained | trained | beyond |",

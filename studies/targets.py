@@ -23,11 +23,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from chorus.common.settings.plain import read
 from chorus.runs.record import read_metrics
 from chorus.runs.smoothing import smooth
 from chorus.runs.statistics import interval
-from chorus.studies.configs import chorus, command_line, parse
+from chorus.studies.configs import chorus, command_line, departures, parse, spec_of
 
 PAGE, PICTURES = Path("docs/results.md"), Path("docs/results")
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
@@ -99,9 +98,7 @@ def main() -> int:
 
 def arms(target: Target) -> tuple[str, ...]:
     """By what it is trained: the config alone where the defaults are the same."""
-    settings = read(Path(f"configs/{target.config}.yaml"))
-    said = {key: value for key, value in settings.items() if key != "updates"}
-    return (CONFIG,) if said == {"environment": {"spec": said["environment"]["spec"]}} else (DEFAULTS, CONFIG)
+    return (DEFAULTS, CONFIG) if departures(target.config) else (CONFIG,)
 
 
 def run(target: Target, arm: str, seed: int, folder: Path, actors: int) -> None:
@@ -109,8 +106,7 @@ def run(target: Target, arm: str, seed: int, folder: Path, actors: int) -> None:
     told = folder / "measured.json"
     if told.exists():
         return
-    file = f"configs/{target.config}.yaml"
-    what = ("--config", file) if arm == CONFIG else ("--env", str(read(Path(file))["environment"]["spec"]))
+    what = ("--config", f"configs/{target.config}.yaml") if arm == CONFIG else ("--env", spec_of(target.config))
     where = ("--seed", str(seed), "--updates", str(target.updates), "--out", str(folder), "--actors", str(actors))
     chorus("train", *what, *where, "--no-pictures", "--no-page")
     measured = chorus("evaluate", str(folder), "--episodes", str(EPISODES), "--json")

@@ -27,12 +27,14 @@ LEAST, GREATEST = -900, 900
 """Exponents that are kept; what is smaller is rounded as if it were 2^-900."""
 NOT_FINITE = 1 << 20
 """The exponent of an element that has no sum."""
-MANTISSA, BIAS, BIASED_NOT_FINITE = 52, 1023, 0x7FF
-"""How a float64 is made: bits of its mantissa, what its exponent is written with, the exponent of NaN and infinity."""
+MANTISSA, BIAS = 52, 1023
+"""How a float64 is made: bits of its mantissa, and what its exponent is written with."""
 SHORT = 1 << 10
 """Columns no longer are looked at and added with all their terms at once."""
-BLOCK = 1 << 15
+BLOCK = 1 << 16
 """Elements that are worked on at a time: what they need fits a core's cache."""
+SEVERAL = 1 << 18
+"""Columns no longer are added by one thread: handing blocks to others takes as long as adding so many elements."""
 
 Work = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
@@ -63,6 +65,8 @@ def add_up(columns: Sequence[Column], tasks: int, group: Group, device: torch.de
         work: what adds blocks of elements side by side.
     """
     spread = _spread(tasks)
+    if max((column.length for column in columns), default=0) <= SEVERAL:
+        work = map
     lengths = [column.length for column in columns]
     greatest = group.largest(torch.cat([exponents_of(column, device, work) for column in columns]))
     exponents = torch.split(greatest, lengths)
@@ -92,11 +96,11 @@ def exponents_of(column: Column, device: torch.device, work: Work = map) -> Tens
                 torch.maximum(largest, torch.abs(term[block], out=size), out=largest)
         biased = largest.double().view(torch.int64)
         biased >>= MANTISSA
-        biased &= BIASED_NOT_FINITE
-        found = exponents[block].copy_(biased)
+        found = exponents[block].copy_(biased)  # the sign is 0: it is a magnitude
         found -= BIAS - 1
+        if int(found.max()) > GREATEST:
+            found.masked_fill_(found > GREATEST, NOT_FINITE)
         found.clamp_(min=LEAST)
-        found.masked_fill_(found > GREATEST, NOT_FINITE)
 
     for _ in work(find, range(0, column.length, BLOCK)):
         pass
@@ -157,4 +161,5 @@ def _sigma(exponents: Tensor, fold: int, spread: int) -> Tensor:
     power += spread + fold * (spread - 52) + BIAS
     power <<= MANTISSA
     power |= 1 << (MANTISSA - 1)
-    return power.view(torch.float64).masked_fill_(exponents == NOT_FINITE, torch.nan)
+    sigma = power.view(torch.float64)
+    return sigma.masked_fill_(exponents == NOT_FINITE, torch.nan) if int(exponents.max()) == NOT_FINITE else sigma

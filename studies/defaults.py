@@ -1,0 +1,145 @@
+"""What do the defaults reach, beside a task's own config? Each trained for as long, on seeds that chose no setting.
+
+`python -m chorus.studies.defaults [NAME …]`. A config that says nothing but the environment and the number of updates
+is the defaults, and is not run. For the others each seed is trained twice for the config's number of updates, by the
+config and by `chorus train --env SPEC`, and both policies are measured in the same fresh episodes by the config's
+rewards. The score of the defaults is 0 for the untrained policy and 1 for the config's, of a side that has opponents
+against the opponents as they began. The table goes to docs/results.md, between two marks. A seed that is already
+trained and measured is left as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from statistics import mean
+
+from chorus.studies.configs import EPISODES, chorus, command_line, departures, parse, spec_of, updates_of
+from chorus.studies.environments import TABLE as SIDES
+from chorus.studies.environments import TEAM, Side
+
+PAGE = Path("docs/results.md")
+BEGIN, END = "<!-- defaults: begin -->", "<!-- defaults: end -->"
+SEEDS = (100, 101, 102)
+ENOUGH = 0.9
+"""The share of what a config reaches that counts as reached."""
+TASKS = (
+    "spread",
+    "simple_spread",
+    "simple_speaker_listener",
+    "simple_tag",
+    "simple_adversary",
+    "foraging-8x8-2p-3f",
+    "foraging-10x10-3p-3f",
+    "foraging-8x8-2p-3f-coop",
+    "rware-tiny-2ag",
+    "navigation",
+    "balance",
+    "pursuit",
+    "multiwalker",
+    "knights_archers_zombies",
+    "tictactoe",
+    "overcooked-cramped_room",
+    "cartpole-vector",
+    "acrobot-envpool",
+)
+CONFIG, DEFAULTS = "config", "defaults"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one seed reached for one side: mean returns."""
+
+    untrained: float
+    config: float
+    defaults: float
+
+    @property
+    def score(self) -> float:
+        """Of the defaults."""
+        return (self.defaults - self.untrained) / (self.config - self.untrained)
+
+
+def main() -> int:
+    """Train, measure, write the table."""
+    parser = command_line(__doc__, TASKS, Path("runs/defaults"))
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help=f"how many of {SEEDS} (%(default)s)")
+    options = parse(parser, TASKS)
+    for name in options.names:
+        if departures(name):
+            for seed in SEEDS[: options.seeds]:
+                measure(name, seed, options.out / name / str(seed), options.actors)
+    write(options.out)
+    return 0
+
+
+def measure(name: str, seed: int, folder: Path, actors: int) -> None:
+    """Train and measure one seed both ways, unless that is done."""
+    told = folder / "measured.json"
+    if told.exists():
+        return
+    ways = {CONFIG: ("--config", f"configs/{name}.yaml"), DEFAULTS: ("--env", spec_of(name))}
+    for arm, what in ways.items():
+        length = ("--updates", str(updates_of(name)), "--seed", str(seed), "--actors", str(actors))
+        chorus("train", *what, *length, "--out", str(folder / arm), "--no-pictures", "--no-page")
+    sides = [measured(folder, side) for side in SIDES.get(name, TEAM)]
+    told.write_text(json.dumps([vars(side) for side in sides]))
+    print(f"{folder}: {sides}", flush=True)
+
+
+def measured(folder: Path, side: Side) -> Measured:
+    """What a side reached: untrained, by the config, by the defaults; all by the rewards of the config."""
+
+    def evaluate(*words: str) -> float:
+        told = json.loads(chorus("evaluate", str(folder / CONFIG), "--episodes", str(EPISODES), "--json", *words))
+        return float(told[f"mixed_return of {side.agent}" if side.agent else "mixed_return"]["mean"])
+
+    others = ("--untrained", side.opponents) if side.opponents else ()
+    rival = ("--with", str(folder / DEFAULTS), "--agents", side.agent or "*")
+    return Measured(evaluate("--untrained", "*"), evaluate(*others), evaluate(*others, *rival))
+
+
+def write(out: Path) -> None:
+    """Put the table of all that was measured into the page."""
+    lines = [
+        f"{EPISODES} fresh episodes a seed by the sampling policy; `python -m chorus.studies.defaults`,"
+        f" {date.today().isoformat()}, {len(os.sched_getaffinity(0))} cores.",
+        "",
+        "| task | the config departs in | whose return | untrained | the config | the defaults | score of each seed"
+        " | at least 0.9 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name in TASKS:
+        lines += rows(name, sorted((out / name).glob("*/measured.json")))
+    head, _, rest = PAGE.read_text().partition(BEGIN)
+    PAGE.write_text("\n".join([f"{head}{BEGIN}", *lines, END + rest.partition(END)[2]]))
+
+
+def rows(name: str, found: Sequence[Path]) -> list[str]:
+    """The lines of a task, one for each side."""
+    where = departures(name)
+    if not where:
+        return [f"| `{name}` | nothing | | | | the same | 1 | yes |"]
+    keys = ", ".join(f"`{key}`" for key in where)
+    if not found:
+        return [f"| `{name}` | {keys} | | | | not measured | | |"]
+    seeds = [[Measured(**side) for side in json.loads(path.read_text())] for path in found]
+    lines = []
+    for number, side in enumerate(SIDES.get(name, TEAM)):
+        of = [seed[number] for seed in seeds]
+        task = f"`{name}` | {keys}" if number == 0 else " | "
+        means = (mean(getattr(one, arm) for one in of) for arm in ("untrained", CONFIG, DEFAULTS))
+        returns = " | ".join(f"{value:.2f}" for value in means)
+        scores = " ".join(f"{one.score:.2f}" for one in of)
+        kept = "yes" if mean(one.score for one in of) >= ENOUGH else "no"
+        lines.append(f"| {task} | {side.name} | {returns} | {scores} | {kept} |")
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
