@@ -47,7 +47,7 @@ COST_COLUMNS = (
 SPREAD = Path(__file__).resolve().parents[1] / "configs" / "spread.yaml"
 Which = tuple[str, int, int, tuple[str, ...]]
 """Environment (none: that of `SPREAD`), actors, lag, and the settings that a scene is laid over."""
-LARGE = (*ONE_STEP, "task.episodes=64", "update.tasks=2")
+LARGE: tuple[str, ...] = (*ONE_STEP, "task.episodes=64", "update.tasks=2")
 """The batch that the targets of docs/benchmarks.md were set for: twice the default, in half as many tasks."""
 FOR_EVER = 1_000_000
 START_SECONDS = 60.0
@@ -91,7 +91,7 @@ def measure(effort: Effort) -> list[Table]:
 
 
 def _runs() -> list[Which]:
-    spread = [("", actors, lag, ONE_STEP) for actors, lag in ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1))]
+    spread: list[Which] = [("", actors, lag, ONE_STEP) for actors, lag in ((1, 0), (2, 0), (3, 0), (4, 0), (2, 1))]
     spread += [("", 2, lag, LARGE) for lag in (0, 1)]
     others = [(spec, 2, lag, ONE_STEP) for spec in ENVIRONMENTS[1:] for lag in (0, 1)]
     return spread + others + [(spec, 2, lag, RECIPE) for spec in ENVIRONMENTS[:2] for lag in (0, 1)]

@@ -5,7 +5,7 @@ Not here: who is asked (`tasks/`), and what is made of a whole batch (`coordinat
 
 from __future__ import annotations
 
-from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.task import Task
 from chorus.learner.tasks.audit import Run
 from chorus.learner.update.episode_totals import EpisodeTotals
 from chorus.learner.update.training import TaskSums
@@ -24,7 +24,7 @@ class Answers:
         self.players: dict[Task, tuple[str, str]] = {}
         self.sums: dict[Task, TaskSums] = {}
         self.evaluated: dict[Task, EpisodeTotals] = {}
-        self._early: list[Run] = []
+        self._early: dict[Task, Run] = {}
 
     def accept(self, run: Run) -> None:
         """This is the answer to its task, and none that was there before."""
@@ -37,24 +37,17 @@ class Answers:
 
     def postpone(self, run: Run) -> None:
         """Keep the answer to a task of a later update."""
-        self._early.append(run)
+        self._early[run.trajectory.task] = run
 
     def due(self, update: int) -> list[Run]:
         """Take the answers that were kept for an update."""
-        found = [run for run in self._early if run.trajectory.task.update == update]
-        self._early = [run for run in self._early if run.trajectory.task.update != update]
-        return found
+        return [self._early.pop(task) for task in list(self._early) if task.update == update]
 
     def forget(self, task: Task) -> None:
         """Have no answer to a task."""
-        for kept in (self.players, self.sums, self.evaluated):
+        for kept in (self.players, self.sums, self.evaluated, self._early):
             kept.pop(task, None)
-        self._early = [run for run in self._early if run.trajectory.task != task]
 
     def played_by(self, actor: str, after: int) -> list[Task]:
         """The tasks of updates after one that an actor's answer is held to."""
         return [task for task, (player, _) in self.players.items() if player == actor and task.update > after]
-
-    def differentiated(self, update: int) -> int:
-        """How many training tasks of an update are."""
-        return sum(task.update == update and task.purpose is Purpose.TRAINING for task in self.sums)

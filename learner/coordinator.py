@@ -29,7 +29,7 @@ from chorus.common.tasks.task import Purpose, Task
 from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.answers import Answers
 from chorus.learner.bookkeeper import Bookkeeper, Progress
-from chorus.learner.group.group import ALONE, Group
+from chorus.learner.group.group import ALONE, Group, own
 from chorus.learner.group.rounds import State, fault_of
 from chorus.learner.joint import Joint
 from chorus.learner.judge import Judge
@@ -327,10 +327,10 @@ class Coordinator:
         if self._stop.is_set():
             return State.STOPPING
         update = self.training.update
-        mine = len([task for task in self._tasks(update) if task.purpose is Purpose.TRAINING])
-        played = self.ledger.batch_ready(update) or not self._tasks(update)
-        whole = played and self._answers.differentiated(update) == mine
-        return State.READY if whole else State.WAITING
+        mine = len(own(self.group, self.config.tasks))
+        if not self.ledger.batch_ready(update) and (mine or self._tasks(update)):
+            return State.WAITING
+        return State.READY if len(self._answers.sums) == mine else State.WAITING
 
     async def _change(self) -> None:
         """Wait until this process stands otherwise than waiting; in a group, no longer than until the next round."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chorus.benchmarks.peers.scripts.work import Work
 from chorus.benchmarks.scene import ONE_STEP
 
 SPREAD, MPE, VMAS = "spread?agents=3&steps=25", "pettingzoo:mpe2.simple_spread_v3?N=3", "vmas:simple_spread?n_agents=3"
-TASKS = 4
-"""Rollout tasks of an update of Chorus: the default."""
+ACTORS = 2
+"""Of Chorus."""
 GOAL, SEEDS = -57.0, (0, 1, 2)
 
 
@@ -23,12 +23,14 @@ class Runner:
         peer: the script that runs it; none for Chorus.
         environment: what it plays.
         settings: `--set` of Chorus.
+        tasks: of an update of Chorus; 4 is the default.
     """
 
     name: str
     peer: str = ""
     environment: str = SPREAD
     settings: tuple[str, ...] = ()
+    tasks: int = 4
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,20 @@ def chorus(environment: str, name: str, *settings: str) -> Runner:
     return Runner(name, environment=environment, settings=settings)
 
 
-PLAIN, DEFAULTS = "plain REINFORCE", "the defaults"
+PLAIN, DEFAULTS, ONE_NETWORK = "plain REINFORCE", "the defaults", "the defaults, one network"
 
 
 def ways(environment: str, epochs: int) -> tuple[Runner, ...]:
-    """How Chorus does as many passes: by the defaults (a value network of its own), and by plain REINFORCE if once."""
+    """How Chorus does as many passes: by the defaults (a value network of its own); if more than one, also with the
+    value as one more output of the policy's network; if one, by plain REINFORCE with a task for each actor, in either
+    arithmetic."""
     defaults = chorus(environment, DEFAULTS, f"update.passes={epochs}")
-    return (defaults, chorus(environment, PLAIN, *ONE_STEP)) if epochs == 1 else (defaults,)
+    if epochs > 1:
+        shared = (*defaults.settings, "value.network=head", "value.sees=own")
+        return (defaults, chorus(environment, ONE_NETWORK, *shared))
+    plain = replace(chorus(environment, PLAIN, *ONE_STEP), tasks=ACTORS)
+    native = replace(plain, name=f"{PLAIN}, native", settings=(*plain.settings, "arithmetic=native"))
+    return (defaults, plain, native)
 
 
 def pairs(names: Sequence[str], seconds: float) -> list[Pair]:

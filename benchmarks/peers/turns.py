@@ -14,14 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from chorus.benchmarks.peers.contest import TASKS, Entry
+from chorus.benchmarks.peers.contest import ACTORS, Entry
 from chorus.benchmarks.peers.scripts.work import Meter, Work, processor_seconds
 from chorus.benchmarks.peers.surroundings import Unavailable, interpreter, last_line, script
 from chorus.benchmarks.train import FOR_EVER
 from chorus.benchmarks.train import SPREAD as CONFIG
 from chorus.common.process import program
 
-ACTORS = 2
 START_SECONDS = 900.0
 POLL_SECONDS = 0.02
 ALONE = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
@@ -71,7 +70,8 @@ def _longest(work: Work) -> float:
 def command(entry: Entry, out: Path) -> list[str]:
     """The command that starts Chorus for an entry: `chorus train` with its server, two actors and real gRPC."""
     work, race = entry.work, entry.work.goal is not None
-    batch = (f"task.episodes={work.episodes // TASKS}", f"update.tasks={TASKS}")
+    tasks = entry.runner.tasks
+    batch = (f"task.episodes={work.episodes // tasks}", f"update.tasks={tasks}")
     settings = entry.runner.settings if race else (*entry.runner.settings, *batch)
     words = ["--config", str(CONFIG), "--out", str(out), "--env", entry.runner.environment, "--seed", str(work.seed)]
     words += ["--actors", str(ACTORS), "--no-pictures", "--no-page", *([] if race else ["--updates", str(FOR_EVER)])]
