@@ -3,9 +3,9 @@
 `python -m chorus.studies.defaults [NAME …]`. A config that says nothing but the environment and the number of updates
 is the defaults, and is not run. For the others each seed is trained twice for the config's number of updates, by the
 config and by `chorus train --env SPEC`, and both policies are measured in the same fresh episodes by the config's
-rewards. The score of the defaults is 0 for the untrained policy and 1 for the config's, of a side that has opponents
-against the opponents as they began. The table goes to docs/results.md, between two marks. A seed that is already
-trained and measured is left as it is.
+rewards; a side that has opponents, in its own run against the opponents as they began. The score of the defaults is 0
+for the untrained policy and 1 for the config's. The table goes to docs/results.md, between two marks. A seed that is
+already trained and measured is left as it is.
 """
 
 from __future__ import annotations
@@ -95,13 +95,16 @@ def measure(name: str, seed: int, folder: Path, actors: int) -> None:
 def measured(folder: Path, side: Side) -> Measured:
     """What a side reached: untrained, by the config, by the defaults; all by the rewards of the config."""
 
-    def evaluate(*words: str) -> float:
-        told = json.loads(chorus("evaluate", str(folder / CONFIG), "--episodes", str(EPISODES), "--json", *words))
-        return float(told[f"mixed_return of {side.agent}" if side.agent else "mixed_return"]["mean"])
+    key = f"mixed_return of {side.agent}" if side.agent else "mixed_return"
 
-    others = ("--untrained", side.opponents) if side.opponents else ()
-    rival = ("--with", str(folder / DEFAULTS), "--agents", side.agent or "*")
-    return Measured(evaluate("--untrained", "*"), evaluate(*others), evaluate(*others, *rival))
+    def evaluate(arm: str, *words: str) -> float:
+        told = json.loads(chorus("evaluate", str(folder / arm), "--episodes", str(EPISODES), "--json", *words))
+        return float(told[key]["mean"])
+
+    untrained = evaluate(CONFIG, "--untrained", "*")
+    if side.opponents:
+        return Measured(untrained, *(evaluate(arm, "--untrained", side.opponents) for arm in (CONFIG, DEFAULTS)))
+    return Measured(untrained, evaluate(CONFIG), evaluate(CONFIG, "--with", str(folder / DEFAULTS)))
 
 
 def write(out: Path) -> None:

@@ -63,7 +63,6 @@ TABLE: dict[str, tuple[Side, ...]] = {
     "acrobot-envpool": TEAM,
     "jaxmarl_spread": TEAM,
     "smax": TEAM,
-    "boxing": (Side("the first", "second_0", agent="first_0"), Side("the second", "first_0", agent="second_0")),
     "tictactoe": (Side("who begins", "player_2", agent="player_1"), Side("who answers", "player_1", agent="player_2")),
 }
 

@@ -14,6 +14,7 @@ from chorus.actor.mailbox import Mailbox
 from chorus.actor.outgoing import Outgoing, Told
 from chorus.common.tasks.parts import Part, Place
 from chorus.common.tasks.task import Purpose, Task
+from chorus.common.tasks.trajectory import Array
 from chorus.protos.chorus.v1 import rollout_pb2 as pb
 
 
@@ -39,7 +40,7 @@ def give_up() -> None:
 
 def part(lengths: list[int], slots: int = 4) -> Part:
     """Slots in which both agents act, and the lengths of episodes that end in them; 8 bytes a slot."""
-    arrays = {
+    arrays: dict[str, Array] = {
         "observations": np.zeros((slots, 6), np.uint8),
         "acted": np.ones((slots, 2), np.bool_),
         "lengths": np.array(lengths, np.int32),
