@@ -58,7 +58,8 @@ class BuiltTrunk:
         # That of a linear layer in a memory's place is the layer's own.
         self._norms = [Norm.of(own, name) if network.memory != "none" else None for name in names]
         self.scale = self._memories[-1].scale if self._norms[-1] is None else np.float32(1.0)
-        self._between: list[dict[int, FloatArray]] = [{} for _ in encoders]
+        self._plain = self._norms == [None]  # as nearly all are; a step of few rows is short enough to notice the rest
+        self._between: list[dict[int, FloatArray]] = [{} for _ in encoders[1:]]
         self._normed: dict[int, FloatArray] = {}
 
     def forget(self, rows: BoolArray) -> None:
@@ -86,6 +87,8 @@ class BuiltTrunk:
             inputs = self._eyes.see(inputs)
         self._encode(inputs.T, self._memories[0].place(count, rows))
         hidden = self._memories[0].step(count, rows)
+        if self._plain:
+            return hidden
         for number, (memory, norm) in enumerate(zip(self._memories, self._norms, strict=True)):
             last = number == len(self._memories) - 1
             if last and norm is None:
@@ -99,12 +102,13 @@ class BuiltTrunk:
 
     def _encode(self, inputs: FloatArray, place: FloatArray) -> None:
         """Write what the encoder makes of inputs `[input, row]` where the memory reads it."""
-        for number, layer in enumerate(self._encoder):
-            last = number == len(self._encoder) - 1
-            outputs = place if last else buffer(self._between[number], (layer.width, inputs.shape[1]))
+        for layer, kept in zip(self._encoder, self._between, strict=False):  # all but the last
+            outputs = buffer(kept, (layer.width, inputs.shape[1]))
             layer.apply(inputs, outputs)
             inputs = outputs
-        if not self._encoder:
+        if self._encoder:
+            self._encoder[-1].apply(inputs, place)
+        else:
             place[:] = inputs
 
 
