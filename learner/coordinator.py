@@ -106,6 +106,7 @@ class Coordinator:
         self._step = ThreadPoolExecutor(1, thread_name_prefix="step")
         self._intake = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._waited = 0.0
+        self._ended = False
 
     # -- what actors cause
 
@@ -175,12 +176,16 @@ class Coordinator:
     async def receive(self, name: str, arrival: Arrival, part: Part, announced: bytes) -> Verdict | None:
         """An actor played some more of a task, and said what digest all of it has so far; None unless it is whole now.
 
+        Once the run has ended here nothing is taken: the stream's end is on its way to the actor.
+
         Raises:
             MalformedData: the part breaks the rules, or is not what was sent; nothing of the task is kept.
             NotLeased: the actor was not given that task.
             OSError: there is no room for it in `learner.spill`; the run ends by that.
         """
         task = self.leased(name, part.task)
+        if self._ended:
+            return None
         try:
             played = await self._in_thread(self._intake, spanned("intake", arrival.add), part, announced)
         except OSError as fault:
@@ -188,7 +193,7 @@ class Coordinator:
             raise
         if name in self.barred:
             raise NotLeased(f"{name!r} is barred")
-        return None if played is None else self._account(name, task, *played)
+        return None if played is None or self._ended else self._account(name, task, *played)
 
     def _account(self, name: str, task: Task, trajectory: Trajectory, hashed: str) -> Verdict:
         now = time.monotonic()
@@ -265,6 +270,7 @@ class Coordinator:
             await self._checkpoint()  # the last good state, close to what went wrong
             raise
         finally:
+            self._ended = True
             ticking.cancel()
             for task in self._background:
                 task.cancel()
