@@ -94,17 +94,17 @@ def measure(name: str, seed: int, folder: Path, actors: int) -> None:
 
 def measured(folder: Path, side: Side) -> Measured:
     """What a side reached: untrained, by the config, by the defaults; all by the rewards of the config."""
+    who = side.policy or side.agent
+    key = f"mixed_return of {who}" if who else "mixed_return"
 
-    key = f"mixed_return of {side.agent}" if side.agent else "mixed_return"
-
-    def evaluate(arm: str, *words: str) -> float:
+    def evaluate(arm: str, key: str, *words: str) -> float:
         told = json.loads(chorus("evaluate", str(folder / arm), "--episodes", str(EPISODES), "--json", *words))
         return float(told[key]["mean"])
 
-    untrained = evaluate(CONFIG, "--untrained", "*")
+    untrained = evaluate(CONFIG, f"{key} untrained" if side.policy else key, "--untrained", "*")
     if side.opponents:
-        return Measured(untrained, *(evaluate(arm, "--untrained", side.opponents) for arm in (CONFIG, DEFAULTS)))
-    return Measured(untrained, evaluate(CONFIG), evaluate(CONFIG, "--with", str(folder / DEFAULTS)))
+        return Measured(untrained, *(evaluate(arm, key, "--untrained", side.opponents) for arm in (CONFIG, DEFAULTS)))
+    return Measured(untrained, evaluate(CONFIG, key), evaluate(CONFIG, key, "--with", str(folder / DEFAULTS)))
 
 
 def write(out: Path) -> None:

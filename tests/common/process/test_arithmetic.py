@@ -60,7 +60,9 @@ def test_numpy_keeps_all_its_kernels_only_where_chorus_brings_the_environment_al
     assert arithmetic.suited("native", "spread") == arithmetic.suited("native", "a.b:c") == "native"
 
 
-@pytest.mark.parametrize(("mode", "setting"), [("portable", "portable"), ("built-in", "portable"), ("native", "native")])
+@pytest.mark.parametrize(
+    ("mode", "setting"), [("portable", "portable"), ("built-in", "portable"), ("native", "native")]
+)
 def test_each_mode_is_that_of_runs_with_one_of_the_two_settings(
     mode: str, setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
