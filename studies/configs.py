@@ -13,6 +13,8 @@ from chorus.common.settings.plain import read
 
 EPISODES = 100
 """Fresh episodes that a trained policy is measured by."""
+CONFIG, DEFAULTS = "config", "defaults"
+"""By what a task is trained: its file in configs/, or nothing but its environment."""
 
 
 def departures(name: str) -> list[str]:
@@ -22,9 +24,11 @@ def departures(name: str) -> list[str]:
     return [key for key in found if key != "environment.spec"]
 
 
-def spec_of(name: str) -> str:
-    """What a config plays."""
-    return str(read(_file(name))["environment"]["spec"])
+def trained_by(arm: str, name: str) -> tuple[str, str]:
+    """What `chorus train` is told to train a config's task by it, or by the defaults."""
+    if arm == CONFIG:
+        return "--config", str(_file(name))
+    return "--env", str(read(_file(name))["environment"]["spec"])
 
 
 def updates_of(name: str) -> int:

@@ -19,7 +19,17 @@ from datetime import date
 from pathlib import Path
 from statistics import mean
 
-from chorus.studies.configs import EPISODES, chorus, command_line, departures, parse, spec_of, updates_of
+from chorus.studies.configs import (
+    CONFIG,
+    DEFAULTS,
+    EPISODES,
+    chorus,
+    command_line,
+    departures,
+    parse,
+    trained_by,
+    updates_of,
+)
 from chorus.studies.environments import TABLE as SIDES
 from chorus.studies.environments import TEAM, Side
 
@@ -48,7 +58,6 @@ TASKS = (
     "cartpole-vector",
     "acrobot-envpool",
 )
-CONFIG, DEFAULTS = "config", "defaults"
 
 
 @dataclass(frozen=True)
@@ -83,10 +92,10 @@ def measure(name: str, seed: int, folder: Path, actors: int) -> None:
     told = folder / "measured.json"
     if told.exists():
         return
-    ways = {CONFIG: ("--config", f"configs/{name}.yaml"), DEFAULTS: ("--env", spec_of(name))}
-    for arm, what in ways.items():
-        length = ("--updates", str(updates_of(name)), "--seed", str(seed), "--actors", str(actors))
-        chorus("train", *what, *length, "--out", str(folder / arm), "--no-pictures", "--no-page")
+    length = ("--updates", str(updates_of(name)), "--seed", str(seed), "--actors", str(actors))
+    for arm in (CONFIG, DEFAULTS):
+        where = ("--out", str(folder / arm), "--no-pictures", "--no-page")
+        chorus("train", *trained_by(arm, name), *length, *where)
     sides = [measured(folder, side) for side in SIDES.get(name, TEAM)]
     told.write_text(json.dumps([vars(side) for side in sides]))
     print(f"{folder}: {sides}", flush=True)

@@ -26,13 +26,12 @@ from numpy.typing import NDArray
 from chorus.runs.record import read_metrics
 from chorus.runs.smoothing import smooth
 from chorus.runs.statistics import interval
-from chorus.studies.configs import chorus, command_line, departures, parse, spec_of
+from chorus.studies.configs import CONFIG, DEFAULTS, chorus, command_line, departures, parse, trained_by
 
 PAGE, PICTURES = Path("docs/results.md"), Path("docs/results")
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
 SEEDS = (100, 101, 102, 103, 104)
 EPISODES = 500
-DEFAULTS, CONFIG = "defaults", "config"
 
 
 @dataclass(frozen=True)
@@ -106,9 +105,8 @@ def run(target: Target, arm: str, seed: int, folder: Path, actors: int) -> None:
     told = folder / "measured.json"
     if told.exists():
         return
-    what = ("--config", f"configs/{target.config}.yaml") if arm == CONFIG else ("--env", spec_of(target.config))
     where = ("--seed", str(seed), "--updates", str(target.updates), "--out", str(folder), "--actors", str(actors))
-    chorus("train", *what, *where, "--no-pictures", "--no-page")
+    chorus("train", *trained_by(arm, target.config), *where, "--no-pictures", "--no-page")
     measured = chorus("evaluate", str(folder), "--episodes", str(EPISODES), "--json")
     told.write_text(measured)
     print(f"{folder}: {json.loads(measured)['mixed_return']['mean']:.3f}", flush=True)
