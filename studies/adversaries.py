@@ -23,14 +23,17 @@ from chorus.studies.comparisons import Comparisons, Judgement
 from chorus.studies.crew import Job
 from chorus.studies.interval import interval
 from chorus.studies.run import Json, train
-from chorus.studies.study import BASE, QUICK, TRIAL_SEEDS, Work, merge
+from chorus.studies.study import BASE, QUICK, TO_THE_END, TRIAL_SEEDS, Work, merge
 
 SIDES = {"chasers": "chaser_*", "runners": "runner_*"}
 SHARING: dict[str, Json] = {"groups": {"mode": "groups", "groups": SIDES}, "all": {"mode": "all"}}
-RATES = (2e-3, 5e-3, 1e-2)
 SETTINGS: Json = merge(
     BASE,
-    {"environment": {"spec": "chorus.studies.worlds:tag"}, "reward": {"individual": 1.0, "team": 0.0}, "updates": 100},
+    {
+        "environment": {"spec": "chorus.studies.worlds:tag"},
+        "reward": {"individual": 1.0, "team": 0.0},
+        "updates": TO_THE_END.updates,
+    },
 )
 EPISODES = 256
 
@@ -38,8 +41,8 @@ EPISODES = 256
 def measure(work: Work, quick: bool) -> Json:
     """Trials by rate, then matches by the chosen ones."""
     settings, episodes = (merge(SETTINGS, QUICK, {"updates": 2}), 8) if quick else (SETTINGS, EPISODES)
-    trials, seeds = (1, 2) if quick else (2, 5)
-    grid = [(sharing, rate) for sharing in SHARING for rate in RATES]
+    trials, seeds = (TO_THE_END.trials, 2 if quick else TO_THE_END.seeds)
+    grid = [(sharing, rate) for sharing in SHARING for rate in TO_THE_END.rates]
     jobs = [
         Job(
             "chorus.studies.adversaries:trial",
@@ -48,8 +51,8 @@ def measure(work: Work, quick: bool) -> Json:
         for sharing, rate in grid
         for seed in range(trials)
     ]
-    scores = np.array(work(jobs), float).reshape(len(SHARING), len(RATES), trials).mean(axis=2)
-    rates = {sharing: RATES[int(np.nanargmax(row))] for sharing, row in zip(SHARING, scores, strict=True)}
+    scores = np.array(work(jobs), float).reshape(len(SHARING), len(TO_THE_END.rates), trials).mean(axis=2)
+    rates = {sharing: TO_THE_END.rates[int(np.nanargmax(row))] for sharing, row in zip(SHARING, scores, strict=True)}
     matches = work(
         [
             Job(

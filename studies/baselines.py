@@ -5,9 +5,8 @@ from __future__ import annotations
 from chorus.studies import curves
 from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
-from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies.study import TO_THE_END, Panel, Study, Work, carry_out, quickly
 
-SCALE = Scale(updates=160, rates=(2e-3, 5e-3, 1e-2))
 PANEL = Panel(
     "spread, 3 agents",
     {
@@ -23,7 +22,7 @@ PANEL = Panel(
 
 def measure(work: Work, quick: bool) -> Json:
     """All of it."""
-    return {"panels": carry_out([PANEL], quickly(SCALE) if quick else SCALE, work)}
+    return {"panels": carry_out([PANEL], quickly(TO_THE_END) if quick else TO_THE_END, work)}
 
 
 def table(results: Json) -> str:
@@ -51,7 +50,7 @@ STUDY = Study(
     "leaves the gradient's mean and takes variance away. How much does that bring, and must the expectation be "
     "learned?",
     about="`none` is vanilla REINFORCE. `leave-one-out` subtracts the mean return, at the same step and for the same "
-    "agent, of the other 15 episodes of the task. `value` learns a baseline, fitted to λ-returns with λ = 0.95: by a "
+    "agent, of the other 63 episodes of the task. `value` learns a baseline, fitted to λ-returns with λ = 0.95: by a "
     "head on the policy's network, by a network of its own, or by one of its own that is shown what the whole team "
     "observes (MAPPO, Yu et al. 2022), which only the learner ever needs. Signal to noise is that of the whole "
     "gradient, which for `value` is also that of the value's own loss, and of little noise: it compares `none` with "

@@ -62,6 +62,14 @@ class Arm:
         """How many runs did."""
         return sum(bool(run["diverged"]) for run in self.runs)
 
+    @property
+    def late(self) -> float:
+        """What part of all that the mean of the runs gained it gained in the last fifth; NaN if it gained nothing."""
+        mean = self.returns.mean(axis=0)
+        fifth = max(1, (len(mean) - 1) // 5)
+        gained, last = mean[-fifth:].mean() - mean[0], mean[-fifth:].mean() - mean[-2 * fifth : -fifth].mean()
+        return float(last / gained) if gained > 0.0 else float("nan")
+
     def column(self, name: str) -> NDArray[np.float64]:
         """`[evaluation]`, a column of the curves, mean over seeds."""
         longest = max(len(run[name]) for run in self.runs)
@@ -98,13 +106,27 @@ def table(results: Json, columns: Sequence[tuple[str, str, int]] = ()) -> str:
         columns: more to show: heading, column of the curves (mean over the run), digits.
     """
     count = len(next(arms(results)).runs)
-    headings = ["panel", "arm", "learning rate", f"return (mean ± 95 %, {count} seeds)", "at half the steps"]
+    headings = [
+        "panel",
+        "arm",
+        "learning rate",
+        f"return (mean ± 95 %, {count} seeds)",
+        "at half the steps",
+        "gained in the last fifth",
+    ]
     headings += ["processor seconds a run", *(heading for heading, _, _ in columns)]
     lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
     for one in arms(results):
         half = interval(list(one.returns[:, one.returns.shape[1] // 2]))
         note = f" ({one.diverged} diverged)" if one.diverged else ""
-        cells = [one.panel, one.name, f"{one.rate:g}", f"**{one.result.text()}**{note}", half.text()]
+        cells = [
+            one.panel,
+            one.name,
+            f"{one.rate:g}",
+            f"**{one.result.text()}**{note}",
+            half.text(),
+            f"{one.late:.0%}" if isfinite(one.late) else "-",
+        ]
         cells += [f"{one.column('seconds')[-1]:.1f}"]
         cells += [f"{one.mean(name):.{digits}f}" if isfinite(one.mean(name)) else "-" for _, name, digits in columns]
         lines.append("| " + " | ".join(cells) + " |")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from chorus.studies import curves
 from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
-from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies.study import TO_THE_END, Panel, Study, Work, carry_out, quickly
 
-SCALE = Scale(updates=100, rates=(2e-3, 5e-3, 1e-2), evaluations=10)
 LAGS = (1, 2, 4)
 PANEL = Panel(
     "spread, 3 agents",
@@ -22,7 +21,7 @@ PANEL = Panel(
 
 def measure(work: Work, quick: bool) -> Json:
     """All of it."""
-    return {"panels": carry_out([PANEL], quickly(SCALE) if quick else SCALE, work)}
+    return {"panels": carry_out([PANEL], quickly(TO_THE_END) if quick else TO_THE_END, work)}
 
 
 def table(results: Json) -> str:

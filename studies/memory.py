@@ -5,9 +5,8 @@ from __future__ import annotations
 from chorus.studies import curves
 from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
-from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies.study import TO_THE_END, Panel, Study, Work, carry_out, quickly
 
-SCALE = Scale(updates=160, rates=(5e-3, 1e-2, 2e-2))
 SEEN = 4
 HIDDEN, SHOWN = f"landmarks seen in the first {SEEN} steps only", "landmarks always seen"
 ARMS: dict[str, Json] = {"LSTM": {"network": {"memory": "lstm"}}, "no memory": {"network": {"memory": "none"}}}
@@ -19,7 +18,7 @@ PANELS = [
 
 def measure(work: Work, quick: bool) -> Json:
     """All of it."""
-    return {"panels": carry_out(PANELS, quickly(SCALE) if quick else SCALE, work)}
+    return {"panels": carry_out(PANELS, quickly(TO_THE_END) if quick else TO_THE_END, work)}
 
 
 def findings(results: Json, comparisons: Comparisons) -> list[str]:

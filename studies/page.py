@@ -35,14 +35,17 @@ def _method(name: str, results: Json) -> str:
         return "Bands are 95 % t intervals over seeds."
     one = next(curves.arms(results))
     trials = len(next(iter(one.trials.values())))
-    rates = ", ".join(f"{rate:g}" for rate in sorted(one.trials))
+    tried = "one seed that is" if trials == 1 else f"{trials} seeds that are"
+    grids = dict.fromkeys(", ".join(f"{rate:g}" for rate in arm.trials) for arm in curves.arms(results))
     weights = sorted({arm.weights for arm in curves.arms(results)}, reverse=True)
     returns = " or ".join(f"{own:g} · individual + {team:g} · team" for own, team in weights)
     return (
-        f"Every arm takes its learning rate from the same grid ({rates}; falling linearly to a tenth), by the mean "
-        f"result on {trials} seeds that are not reported. Results are of {len(one.runs)} other seeds: the mean return "
+        f"Every arm takes its learning rate from a grid ({' or '.join(grids)}; falling linearly to a tenth), by the "
+        f"mean result on {tried} not reported. Results are of {len(one.runs)} other seeds: the mean return "
         f"of the last two evaluations, each of fresh episodes by the sampling policy, summed over agents: {returns}, "
-        "whatever the arm learns from. Bands and ± are 95 % t intervals over seeds. Differences are paired by seed, "
+        "whatever the arm learns from. A run is long enough for an arm whose curve is flat at its end: where the last "
+        "fifth adds less than a twentieth to what the run gained. Bands and ± are 95 % t intervals over seeds. "
+        "Differences are paired by seed, "
         "and told only if they hold when all comparisons of the study are judged together (Holm 1979). Each run is "
         "one process and one thread, and has the bits that a learner with any number of actors would have."
     )

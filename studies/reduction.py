@@ -11,13 +11,16 @@ from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
 from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 
-RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0, 30.0)
-SCALE = Scale(updates=40, rates=RATES, evaluations=5, trials=1)
+EPISODES, AGENTS, LONGEST, LEAST = 48, 3, 25, 5
+AGENT_STEPS = EPISODES * AGENTS * (LONGEST + LEAST) / 2.0
+"""Of a batch, in the mean: what a sum is longer by than a mean."""
+RATES = {"sgd": (0.3, 1.0, 3.0, 10.0, 30.0, 100.0), "adam": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}
+UPDATES = 200
 ADAM, SGD = "Adam, no clip", "SGD, no clip"
 
 
-def panels() -> list[Panel]:
-    """The four reductions by each optimiser, without and with the clip."""
+def panels(optimiser: str, label: str) -> list[Panel]:
+    """The four reductions by an optimiser, without and with the clip."""
     arms: dict[str, Json] = {
         name: {"loss": {"reduction": name}} for name in ("mean", "agent_mean", "sum", "sequential")
     }
@@ -26,19 +29,25 @@ def panels() -> list[Panel]:
             f"{label}, {'no clip' if clip is None else f'clip at norm {clip:g}'}",
             arms,
             {
-                "environment": {"spec": "chorus.studies.worlds:batteries?agents=3"},
-                "task": {"episodes": 12},
-                "optimiser": {"name": name, "clip": clip},
+                "environment": {
+                    "spec": f"chorus.studies.worlds:batteries?agents={AGENTS}&steps={LONGEST}&least={LEAST}"
+                },
+                "task": {"episodes": EPISODES},
+                "optimiser": {"name": optimiser, "clip": clip},
             },
+            divisors={"sum": AGENT_STEPS} if optimiser == "sgd" else {},
         )
         for clip in (None, 1.0)
-        for name, label in (("sgd", "SGD"), ("adam", "Adam"))
     ]
 
 
 def measure(work: Work, quick: bool) -> Json:
     """All of it."""
-    return {"panels": carry_out(panels(), quickly(SCALE) if quick else SCALE, work)}
+    found: Json = {}
+    for optimiser, label in (("sgd", "SGD"), ("adam", "Adam")):
+        scale = Scale(UPDATES, RATES[optimiser])
+        found |= carry_out(panels(optimiser, label), quickly(scale) if quick else scale, work)
+    return {"panels": found}
 
 
 def draw(results: Json) -> Figure:
@@ -92,11 +101,11 @@ def findings(results: Json, comparisons: Comparisons) -> list[str]:
             "On one batch the summed gradient is the mean one times the number of agent-steps: the direction is the"
             f" same. At the first evaluation, when the two runs differ already, it is {times:.0f} times as long."
         )
+    chosen = sgd_sum.rate * AGENT_STEPS
     found += [
-        f"*SGD* multiplies its step by that number, so its best rate for `sum` is {sgd_sum.rate:g} where `mean` has "
-        f"{sgd.rate:g}, and must change whenever the batch does; {curves.verdict(sgd, sgd_sum, comparisons)}. The grid"
-        " of `sum` does not hold `mean`'s best rate divided by the agent-steps of a batch, so this difference is the"
-        " grids'.",
+        f"*SGD* multiplies its step by that number. So `sum` has the grid of `mean` divided by {AGENT_STEPS:g}, the"
+        f" agent-steps of a batch in the mean; it chose {chosen:g} / {AGENT_STEPS:g} where `mean` has {sgd.rate:g}, and"
+        f" its rate must change whenever the batch does; {curves.verdict(sgd, sgd_sum, comparisons)}.",
         "*Adam* divides the gradient's running mean by the root of its running mean square, and a constant factor "
         f"stands in both: `sum` and `mean` choose {adam_sum.rate:g} and {adam.rate:g}; "
         f"{curves.verdict(adam, adam_sum, comparisons)}. With Adam, {_gaps(adam, adam_sum)}; with SGD, "
@@ -113,8 +122,8 @@ def _gaps(mean: curves.Arm, total: curves.Arm) -> str:
     """How far apart two arms' trial results are at the rates where neither ends worse than it began."""
     begin = float(mean.returns[:, 0].mean())
     gaps = []
-    for rate, ours in mean.trials.items():
-        pairs = list(zip(ours, total.trials[rate], strict=True))
+    for ours, theirs in zip(mean.trials.values(), total.trials.values(), strict=True):
+        pairs = list(zip(ours, theirs, strict=True))
         if all(one is not None and other is not None and min(one, other) > begin for one, other in pairs):
             gaps.append(max(abs(one - other) for one, other in pairs if one is not None if other is not None))
     if not gaps:
@@ -130,8 +139,8 @@ STUDY = Study(
     "the reward of each agent is minus its distance from the nearest landmark. `mean` divides the loss of"
     " the batch by its agent-steps. `agent_mean` gives every life the same weight, which is a different "
     "objective. `sum` does not divide. `sequential` takes a step for each agent in turn, so all but the "
-    "first learn from episodes of a policy that has changed since. The grid of learning rates goes from "
-    "0.001 to 30 in ten steps, wide enough for each.",
+    "first learn from episodes of a policy that has changed since. Each optimiser has a grid of learning "
+    "rates of its own; with SGD that of `sum` is divided by the agent-steps of a batch.",
     measure=measure,
     draw=draw,
     table=table,

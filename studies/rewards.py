@@ -5,9 +5,8 @@ from __future__ import annotations
 from chorus.studies import curves
 from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
-from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies.study import TO_THE_END, Panel, Study, Work, carry_out, quickly
 
-SCALE = Scale(updates=80, rates=(2e-3, 5e-3, 1e-2))
 DENSE, HARD = "spread: team reward dense", "sparse: team reward hard to find"
 
 
@@ -28,7 +27,7 @@ def panels(updates: int) -> list[Panel]:
 
 def measure(work: Work, quick: bool) -> Json:
     """All of it."""
-    scale = quickly(SCALE) if quick else SCALE
+    scale = quickly(TO_THE_END) if quick else TO_THE_END
     return {"panels": carry_out(panels(scale.updates), scale, work)}
 
 

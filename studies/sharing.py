@@ -7,9 +7,8 @@ from matplotlib.figure import Figure
 from chorus.studies import adversaries, curves
 from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
-from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
+from chorus.studies.study import TO_THE_END, Panel, Study, Work, carry_out, quickly
 
-SCALE = Scale(updates=80, rates=(2e-3, 5e-3, 1e-2))
 SHARED, IDENTIFIED, OWN = "one policy", "one policy with agent ids", "a policy per agent"
 ARMS: dict[str, Json] = {
     SHARED: {"sharing": {"mode": "all"}},
@@ -25,7 +24,7 @@ def panels() -> list[Panel]:
         Panel(
             name,
             ARMS,
-            {"environment": {"spec": f"spread?agents={agents}"}, "task": {"episodes": 16 if agents == 3 else 8}},
+            {"environment": {"spec": f"spread?agents={agents}"}, "task": {"episodes": 64 if agents == 3 else 24}},
         )
         for agents, name in TEAMS.items()
     ]
@@ -33,7 +32,7 @@ def panels() -> list[Panel]:
 
 def measure(work: Work, quick: bool) -> Json:
     """Cooperation, then adversaries."""
-    scale = quickly(SCALE) if quick else SCALE
+    scale = quickly(TO_THE_END) if quick else TO_THE_END
     return {"panels": carry_out(panels(), scale, work), "adversaries": adversaries.measure(work, quick)}
 
 

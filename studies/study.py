@@ -40,6 +40,7 @@ class Panel:
         settings: what all its arms share, over the study's own.
         individual, team: the weights of the evaluation return.
         arms: settings of each, by name.
+        divisors: by what the rates of some arms are divided, so that their steps are as long as the others'.
     """
 
     name: str
@@ -47,6 +48,11 @@ class Panel:
     settings: Json = field(default_factory=dict)
     individual: float = 0.5
     team: float = 0.5
+    divisors: Mapping[str, float] = field(default_factory=dict)
+
+    def rates(self, arm: str, grid: Sequence[float]) -> list[float]:
+        """The grid as an arm has it."""
+        return [rate / self.divisors.get(arm, 1.0) for rate in grid]
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,13 @@ class Scale:
     rates: tuple[float, ...]
     evaluations: int = 10
     episodes: int = 256
-    trials: int = 2
+    trials: int = 1
     seeds: int = 5
     settings: Json = field(default_factory=dict)
 
+
+TO_THE_END = Scale(updates=375, rates=(2.5e-3, 5e-3, 1e-2, 2e-2))
+"""600 000 environment steps of `spread`, after which hardly any arm gains more: a page says which do."""
 
 QUICK: Json = {"task": {"episodes": 4}, "update": {"tasks": 2}, "network": {"encoder": 8, "lstm": 8}}
 """Sizes at which a study shows only that it works."""
@@ -82,8 +91,8 @@ def quickly(scale: Scale) -> Scale:
 
 
 BASE: Json = {
-    "task": {"episodes": 16},
-    "update": {"tasks": 4, "passes": 1, "minibatches": 1},
+    "task": {"episodes": 64},
+    "update": {"tasks": 1, "passes": 1, "minibatches": 1},
     "loss": {"discount": 0.95, "entropy": 0.003, "baseline": "leave_one_out"},
     "value": {"network": "head", "sees": "own"},
     "reward": {"scale": "none"},
@@ -116,7 +125,7 @@ def carry_out(panels: Sequence[Panel], scale: Scale, work: Work) -> Json:
         run diverged), and the curves of the reported `runs`, in the order of their seeds.
     """
     arms = [(panel, arm) for panel in panels for arm in panel.arms]
-    grid = [(panel, arm, rate) for panel, arm in arms for rate in scale.rates]
+    grid = [(panel, arm, rate) for panel, arm in arms for rate in panel.rates(arm, scale.rates)]
     tried = _curves([(*point, TRIAL_SEEDS + seed) for point in grid for seed in range(scale.trials)], scale, work)
     trials: dict[tuple[str, str], dict[float, list[float | None]]] = {}
     for number, (panel, arm, rate) in enumerate(grid):

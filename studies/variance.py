@@ -34,6 +34,7 @@ SETTINGS: Json = merge(
     BASE,
     {
         "task": {"episodes": 8},
+        "update": {"tasks": 4},
         "network": {"encoder": 32, "lstm": 32},
         "loss": {"normalise_advantages": False, "entropy": 0.0},
     },
