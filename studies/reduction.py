@@ -15,7 +15,7 @@ EPISODES, AGENTS, LONGEST, LEAST = 48, 3, 25, 5
 AGENT_STEPS = EPISODES * AGENTS * (LONGEST + LEAST) / 2.0
 """Of a batch, in the mean: what a sum is longer by than a mean."""
 RATES = {"sgd": (0.3, 1.0, 3.0, 10.0, 30.0, 100.0), "adam": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}
-UPDATES = 200
+UPDATES = 150
 ADAM, SGD = "Adam, no clip", "SGD, no clip"
 
 

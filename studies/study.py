@@ -78,8 +78,8 @@ class Scale:
     settings: Json = field(default_factory=dict)
 
 
-TO_THE_END = Scale(updates=375, rates=(2.5e-3, 5e-3, 1e-2, 2e-2))
-"""600 000 environment steps of `spread`, after which hardly any arm gains more: a page says which do."""
+TO_THE_END = Scale(updates=300, rates=(2.5e-3, 5e-3, 1e-2, 2e-2))
+"""480 000 environment steps of `spread`, after which hardly any arm gains more: a page says which do."""
 
 QUICK: Json = {"task": {"episodes": 4}, "update": {"tasks": 2}, "network": {"encoder": 8, "lstm": 8}}
 """Sizes at which a study shows only that it works."""
