@@ -24,8 +24,8 @@ from chorus.common.process.fingerprint import Fingerprint, fingerprint, first_di
 from chorus.common.environments.checks.purity import prove
 from chorus.common.policy.opponents import Opponents
 from chorus.common.policy.sharing import divide
+from chorus.common.tasks.parts import digest_of_parts
 from chorus.common.tasks.task import Purpose, Task, version_for
-from chorus.common.tasks.trajectory import digest
 from chorus.common.policy.weights import PolicyVersion
 from chorus.learner.storage.checkpoint import Checkpoint, checkpoint_files, load
 from chorus.learner.storage.run_folder import read_about, read_config, read_history
@@ -67,7 +67,7 @@ def replay(options: argparse.Namespace) -> int:
     said = captions(trajectory, config, environment.spec.team_reward, task.update)
     if options.gif is not None and not write_gif(pictures, options.gif, said):
         raise ChorusError(f"{spec} has no pictures, so there is nothing to write to {options.gif}")
-    made, recorded = digest(trajectory), recorded_digest(batches, task)
+    made, recorded = digest_of_parts(trajectory, config.instances), recorded_digest(batches, task)
     print(f"{task} by version {policy.version}: {config.episodes} episodes, {trajectory.agent_steps} agent-steps")
     print(f"digest {made}")
     print("the record holds " + ("the same" if made == recorded else recorded or "none: that batch was never whole"))
@@ -113,10 +113,10 @@ def reach(run: Path, config: Config, player: Player, version: int, batches: dict
             task = Task(training.update, Purpose.TRAINING, index)
             past = {policy.version: policy for policy in training.past_for(task)}
             trajectory = player.play(training.version_for(task.update), task, config.episodes, past=past)
-            recorded = recorded_digest(batches, task)
-            if recorded and digest(trajectory) != recorded:
+            made, recorded = digest_of_parts(trajectory, config.instances), recorded_digest(batches, task)
+            if recorded and made != recorded:
                 raise RunFolderError(
-                    f"{task} does not come out as the record says: {digest(trajectory)}, recorded {recorded};"
+                    f"{task} does not come out as the record says: {made}, recorded {recorded};"
                     " the environment is not reproducible, or this machine's arithmetic is not the run's"
                 )
             sums.append(training.sums(trajectory))

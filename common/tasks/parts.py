@@ -203,6 +203,14 @@ def divide(trajectory: Trajectory, instances: int | None = None, bound: int = PA
     yield _part(trajectory, arrays, held, place, True)
 
 
+def digest_of_parts(trajectory: Trajectory, instances: int | None = None) -> str:
+    """What the record holds of a task: the digest after the last of the parts it travels in, in hexadecimal."""
+    running, found = RunningDigest(), b""
+    for part in divide(trajectory, instances):
+        found = running.after(part)
+    return found.hex()
+
+
 def _part(trajectory: Trajectory, arrays: dict[str, Array], spans: list[Span], place: Place, last: bool) -> Part:
     lengths = trajectory.lengths
     ended = [lengths[span.episodes] for span in spans if span.steps.stop == lengths[span.episodes].max()]

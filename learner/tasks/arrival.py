@@ -10,7 +10,7 @@ from chorus.common.tasks.joining import Joining
 from chorus.common.tasks.parts import Part, RunningDigest
 from chorus.common.tasks.room import Room
 from chorus.common.tasks.task import Task
-from chorus.common.tasks.trajectory import Trajectory, digest
+from chorus.common.tasks.trajectory import Trajectory
 
 STEPS_ASSUMED = 10_000
 """The longest episode of an environment that does not say how long its episodes are."""
@@ -32,7 +32,7 @@ class Arrival:
         self._digest = RunningDigest()
 
     def add(self, part: Part, announced: bytes) -> tuple[Trajectory, str] | None:
-        """Take the next part, which came with this digest; return the trajectory and its own digest once it is whole.
+        """Take the next part, which came with this digest; return the trajectory and that digest once it is whole.
 
         Raises:
             Corrupted: the part is not what was sent.
@@ -46,4 +46,4 @@ class Arrival:
         if trajectory is None:
             return None
         validate_ends(trajectory)
-        return trajectory, digest(trajectory)
+        return trajectory, announced.hex()

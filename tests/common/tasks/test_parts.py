@@ -29,6 +29,7 @@ from chorus.common.tasks.parts import (
     RunningDigest,
     Walk,
     arrays_for,
+    digest_of_parts,
     divide,
     slot_bytes,
     slots_of_part,
@@ -91,6 +92,22 @@ def test_what_is_played_in_parts_is_what_is_divided_afterwards(script: Script, b
     for one, other in zip(played, divided, strict=True):
         assert ours.after(one) == theirs.after(other)
     assert digest(joined(played, game)) == digest(whole)
+
+
+@settings(max_examples=30, deadline=None)
+@given(script=every_kind, instances=st.integers(1, 6))
+def test_the_digest_after_the_last_part_covers_everything_that_was_played(script: Script, instances: int) -> None:
+    played = Game.of(script, configured()).play()
+    seen = [digest_of_parts(played, instances)]
+    for name, array in played.arrays.items():
+        if array.size and name != "lengths":
+            other: Any = array.copy()
+            last = played.lengths[-1] - 1, -1
+            other[last] = ~other[last] if array.dtype == np.bool_ else other[last] + 1
+            seen.append(digest_of_parts(replace(played, **{name: other}), instances))
+    seen.append(digest_of_parts(replace(played, version=played.version + 1), instances))
+    seen.append(digest_of_parts(replace(played, task=training_task(7, 7)), instances))
+    assert len(set(seen)) == len(seen)
 
 
 def test_a_part_weighs_no_more_than_its_bound_or_one_step() -> None:
