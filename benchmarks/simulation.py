@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from chorus.actor.client import ASK_AT
+from chorus.actor.session import ASK_AT
 from chorus.common.tasks.task import Purpose, Task
 from chorus.learner.coordinator import TICK_SECONDS
 from chorus.learner.tasks.ledger import Ledger, Verdict
