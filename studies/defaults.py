@@ -4,18 +4,16 @@
 is the defaults, and is not run. For the others each seed is trained twice for the config's number of updates, by the
 config and by `chorus train --env SPEC`, and both policies are measured in the same fresh episodes by the config's
 rewards; a side that has opponents, in its own run against the opponents as they began. The score of the defaults is 0
-for the untrained policy and 1 for the config's. The table goes to docs/results.md, between two marks. A seed that is
-already trained and measured is left as it is.
+for the untrained policy and 1 for the config's. What came of a seed is kept in docs/results/defaults.json and not
+measured again; the table goes to docs/results.md, between two marks.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 
@@ -32,8 +30,9 @@ from chorus.studies.configs import (
 )
 from chorus.studies.environments import TABLE as SIDES
 from chorus.studies.environments import TEAM, Side
+from chorus.studies.kept import Kept, days_of
 
-PAGE = Path("docs/results.md")
+PAGE, KEPT = Path("docs/results.md"), Path("docs/results/defaults.json")
 BEGIN, END = "<!-- defaults: begin -->", "<!-- defaults: end -->"
 SEEDS = (100, 101, 102)
 ENOUGH = 0.9
@@ -79,26 +78,25 @@ def main() -> int:
     parser = command_line(__doc__, TASKS, Path("runs/defaults"))
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help=f"how many of {SEEDS} (%(default)s)")
     options = parse(parser, TASKS)
+    kept = Kept(KEPT)
     for name in options.names:
-        if departures(name):
-            for seed in SEEDS[: options.seeds]:
-                measure(name, seed, options.out / name / str(seed), options.actors)
-    write(options.out)
+        for seed in SEEDS[: options.seeds] if departures(name) else ():
+            if not kept.has(name, str(seed)):
+                sides = measure(name, seed, options.out / name / str(seed), options.actors)
+                kept.add({"sides": [asdict(side) for side in sides]}, name, str(seed))
+    write(kept)
     return 0
 
 
-def measure(name: str, seed: int, folder: Path, actors: int) -> None:
-    """Train and measure one seed both ways, unless that is done."""
-    told = folder / "measured.json"
-    if told.exists():
-        return
+def measure(name: str, seed: int, folder: Path, actors: int) -> list[Measured]:
+    """Train one seed both ways; what came of it for each side."""
     length = ("--updates", str(updates_of(name)), "--seed", str(seed), "--actors", str(actors))
     for arm in (CONFIG, DEFAULTS):
         where = ("--out", str(folder / arm), "--no-pictures", "--no-page")
         chorus("train", *trained_by(arm, name), *length, *where)
     sides = [measured(folder, side) for side in SIDES.get(name, TEAM)]
-    told.write_text(json.dumps([vars(side) for side in sides]))
     print(f"{folder}: {sides}", flush=True)
+    return sides
 
 
 def measured(folder: Path, side: Side) -> Measured:
@@ -116,31 +114,31 @@ def measured(folder: Path, side: Side) -> Measured:
     return Measured(untrained, evaluate(CONFIG, key), evaluate(CONFIG, key, "--with", str(folder / DEFAULTS)))
 
 
-def write(out: Path) -> None:
+def write(kept: Kept) -> None:
     """Put the table of all that was measured into the page."""
+    found = {name: list(kept.below(name).values()) for name in TASKS}
+    days = days_of(seed["date"] for seeds in found.values() for seed in seeds)
     lines = [
-        f"{EPISODES} fresh episodes a seed by the sampling policy; `python -m chorus.studies.defaults`,"
-        f" {date.today().isoformat()}, {len(os.sched_getaffinity(0))} cores.",
+        f"{EPISODES} fresh episodes a seed by the sampling policy; `python -m chorus.studies.defaults`, {days}.",
         "",
         "| task | the config departs in | whose return | untrained | the config | the defaults | score of each seed"
         " | at least 0.9 |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name in TASKS:
-        lines += rows(name, sorted((out / name).glob("*/measured.json")))
+        lines += rows(name, [[Measured(**side) for side in seed["sides"]] for seed in found[name]])
     head, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text("\n".join([f"{head}{BEGIN}", *lines, END + rest.partition(END)[2]]))
 
 
-def rows(name: str, found: Sequence[Path]) -> list[str]:
-    """The lines of a task, one for each side."""
+def rows(name: str, seeds: Sequence[Sequence[Measured]]) -> list[str]:
+    """The lines of a task, one for each side; of each seed what came of its sides."""
     where = departures(name)
     if not where:
         return [f"| `{name}` | nothing | | | | the same | 1 | yes |"]
     keys = ", ".join(f"`{key}`" for key in where)
-    if not found:
+    if not seeds:
         return [f"| `{name}` | {keys} | | | | not measured | | |"]
-    seeds = [[Measured(**side) for side in json.loads(path.read_text())] for path in found]
     lines = []
     for number, side in enumerate(SIDES.get(name, TEAM)):
         of = [seed[number] for seed in seeds]

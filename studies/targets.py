@@ -4,31 +4,32 @@
 (`chorus train --env SPEC`), for the same number of updates, then measured by `chorus evaluate` over 500 fresh episodes
 by the sampling policy. Where a config says nothing but the environment and the number of updates, both are one run. The
 seeds were never used to choose a setting; the settings were chosen on seeds 0 to 4. Seconds are those of `metrics.csv`:
-of the run's training, without the start of its processes. Tables and pictures go to docs/results.md, between two marks.
-A seed that is already trained and measured is left as it is.
+of the run's training, without the start of its processes. What a seed reached is kept in docs/results/targets.json and
+not measured again; the table and its pictures go to docs/results.md, between two marks.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from chorus.runs.record import read_metrics
 from chorus.runs.smoothing import smooth
 from chorus.runs.statistics import interval
 from chorus.studies.configs import CONFIG, DEFAULTS, chorus, command_line, departures, parse, trained_by
+from chorus.studies.kept import Kept, days_of
 
 PAGE, PICTURES = Path("docs/results.md"), Path("docs/results")
+KEPT = PICTURES / "targets.json"
+POINTS = 100
+"""Of a curve that is kept."""
 BEGIN, END = "<!-- targets: begin -->", "<!-- targets: end -->"
 SEEDS = (100, 101, 102, 103, 104)
 EPISODES = 500
@@ -44,7 +45,6 @@ class Target:
         env_steps: in which the goal is to be reached.
         goal: mean return, median over seeds.
         peer: what another reaches, and where that is from.
-        seeds: how many of the seeds are run.
     """
 
     config: str
@@ -52,7 +52,6 @@ class Target:
     env_steps: int
     goal: float
     peer: str
-    seeds: int = len(SEEDS)
 
 
 IA2C = "EPyMARL `ia2c`"
@@ -76,22 +75,35 @@ TABLE: dict[str, Target] = {
 
 @dataclass(frozen=True)
 class Reached:
-    """What one seed reached: mean return, and the environment steps and seconds that it took."""
+    """What one seed reached.
+
+    Attributes:
+        mean: return of the trained policy.
+        env_steps, seconds: that training took.
+        curve: environment steps, and the smoothed return of training at each.
+        date: of the measurement.
+    """
 
     mean: float
     env_steps: int
     seconds: float
+    curve: tuple[list[int], list[float]]
+    date: str = ""
 
 
 def main() -> int:
     """Train, measure, draw, write the table."""
-    options = parse(command_line(__doc__, TABLE, Path("runs/targets")), TABLE)
+    parser = command_line(__doc__, TABLE, Path("runs/targets"))
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help=f"how many of {SEEDS} (%(default)s)")
+    options = parse(parser, TABLE)
+    kept = Kept(KEPT)
     for name in options.names:
-        target = TABLE[name]
-        for seed in SEEDS[: target.seeds]:
-            for arm in arms(target):
-                run(target, arm, seed, options.out / name / arm / str(seed), options.actors)
-    write(options.out)
+        for seed in SEEDS[: options.seeds]:
+            for arm in arms(TABLE[name]):
+                if not kept.has(name, arm, str(seed)):
+                    found = run(TABLE[name], arm, seed, options.out / name / arm / str(seed), options.actors)
+                    kept.add(asdict(found), name, arm, str(seed))
+    write(kept)
     return 0
 
 
@@ -100,48 +112,46 @@ def arms(target: Target) -> tuple[str, ...]:
     return (DEFAULTS, CONFIG) if departures(target.config) else (CONFIG,)
 
 
-def run(target: Target, arm: str, seed: int, folder: Path, actors: int) -> None:
-    """Train and measure one seed, unless that is done."""
-    told = folder / "measured.json"
-    if told.exists():
-        return
+def run(target: Target, arm: str, seed: int, folder: Path, actors: int) -> Reached:
+    """Train and measure one seed."""
     where = ("--seed", str(seed), "--updates", str(target.updates), "--out", str(folder), "--actors", str(actors))
     chorus("train", *trained_by(arm, target.config), *where, "--no-pictures", "--no-page")
-    measured = chorus("evaluate", str(folder), "--episodes", str(EPISODES), "--json")
-    told.write_text(measured)
-    print(f"{folder}: {json.loads(measured)['mixed_return']['mean']:.3f}", flush=True)
+    mean = json.loads(chorus("evaluate", str(folder), "--episodes", str(EPISODES), "--json"))["mixed_return"]["mean"]
+    print(f"{folder}: {mean:.3f}", flush=True)
+    return reached(folder, mean)
 
 
-def reached(folder: Path) -> Reached:
-    """What a measured seed reached."""
+def reached(folder: Path, mean: float) -> Reached:
+    """What a run that was measured so took; its curve is smoothed over a thirtieth of its updates."""
     columns = read_metrics(folder)
-    told = json.loads((folder / "measured.json").read_text())
-    return Reached(told["mixed_return"]["mean"], int(columns["env_steps"][-1]), float(columns["seconds"][-1]))
+    steps, seconds = columns["env_steps"], columns["seconds"]
+    at = np.linspace(steps[0], steps[-1], POINTS)
+    returns = np.interp(at, steps, smooth(columns["mixed_return"], max(1, len(steps) // 30)))
+    curve = [int(step) for step in at], [float(f"{value:.4g}") for value in returns]
+    return Reached(mean, int(steps[-1]), round(float(seconds[-1]), 1), curve)
 
 
-def write(out: Path) -> None:
+def write(kept: Kept) -> None:
     """Put the table and the pictures of all that was measured into the page."""
+    found = {
+        name: {arm: [Reached(**seed) for seed in kept.below(name, arm).values()] for arm in (DEFAULTS, CONFIG)}
+        for name in TABLE
+    }
+    days = days_of(seed.date for arms in found.values() for seeds in arms.values() for seed in seeds)
     lines = [
         f"Median over seeds, [95 % bootstrap interval of the mean] and each seed; {EPISODES} fresh episodes a seed by"
-        f" the sampling policy; `python -m chorus.studies.targets`, {date.today().isoformat()},"
-        f" {len(os.sched_getaffinity(0))} cores.",
+        f" the sampling policy; `python -m chorus.studies.targets`, {days}.",
         "",
         "| task | must reach | defaults | the task's config | environment steps | seconds | reached | peer |",
         "|---|---|---|---|---|---|---|---|",
     ]
     shown = []
     for name, target in TABLE.items():
-        found = {arm: folders(out, name, arm) for arm in (DEFAULTS, CONFIG)}
-        if found[CONFIG]:
-            lines.append(row(name, target, {arm: [reached(folder) for folder in own] for arm, own in found.items()}))
-            shown.append(f"![{name}](results/{draw(name, target, [read_metrics(run) for run in found[CONFIG]]).name})")
+        if found[name][CONFIG]:
+            lines.append(row(name, target, found[name]))
+            shown.append(f"![{name}](results/{draw(name, target, found[name][CONFIG]).name})")
     head, _, rest = PAGE.read_text().partition(BEGIN)
     PAGE.write_text("\n".join([f"{head}{BEGIN}", *lines, "", *shown, END + rest.partition(END)[2]]))
-
-
-def folders(out: Path, name: str, arm: str) -> list[Path]:
-    """The run folders that were measured."""
-    return sorted(path.parent for path in (out / name / arm).glob("*/measured.json"))
 
 
 def row(name: str, target: Target, seeds: dict[str, list[Reached]]) -> str:
@@ -173,13 +183,10 @@ def span(values: Sequence[float]) -> str:
     return low if low == high else f"{low}–{high}"
 
 
-def draw(name: str, target: Target, runs: Sequence[dict[str, NDArray[np.float64]]]) -> Path:
-    """The learning curve: mean and range of the seeds, each smoothed over a thirtieth of its updates."""
-    steps = np.linspace(0.0, min(columns["env_steps"][-1] for columns in runs), 300)
-    curves = [
-        np.interp(steps, columns["env_steps"], smooth(columns["mixed_return"], max(1, len(columns["update"]) // 30)))
-        for columns in runs
-    ]
+def draw(name: str, target: Target, runs: Sequence[Reached]) -> Path:
+    """The learning curve: mean and range of the seeds."""
+    steps = np.linspace(0.0, min(run.env_steps for run in runs), 3 * POINTS)
+    curves = [np.interp(steps, *run.curve) for run in runs]
     figure = Figure(figsize=(4.6, 3.0), layout="constrained")
     axes = figure.subplots()
     axes.fill_between(steps / 1e6, np.min(curves, axis=0), np.max(curves, axis=0), color="#9ecae1", linewidth=0)
