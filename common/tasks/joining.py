@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -98,7 +99,7 @@ class Joining:
         if not shape[0]:
             return self._room.zeros((0, *shape[1:]), dtype)
         before = self._filling.get(name)
-        each = int(np.prod(shape)) * dtype.itemsize
+        each = prod(shape) * dtype.itemsize
         if steps * each > self._room.large and self._longest:
             steps = self._longest
         if before is not None and len(before.array) >= steps:

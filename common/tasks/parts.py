@@ -174,7 +174,7 @@ class RunningDigest:
         about = (*part.task, part.version, *part.place, part.last)
         self._hashed.update(repr(tuple(int(number) for number in about)).encode())
         for name, array in part.arrays.items():
-            self._hashed.update(f"{name} {array.dtype} {array.shape}".encode())
+            self._hashed.update(f"{name} {array.dtype.str} {array.shape}".encode())
             self._hashed.update(np.ascontiguousarray(array).data)
         return self._hashed.copy().digest()
 
