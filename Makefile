@@ -12,6 +12,7 @@
 #   make check                        lint, formatting, types
 #   make format                       put formatting right
 #   make protos                       generate the modules of the wire contract (the other commands do it when needed)
+#   make kernel                       compile the loops of the learner's LSTM (likewise)
 #   make lock                         resolve requirements/*.txt anew from pyproject.toml
 #   make docs                         build the documentation into build/docs; any broken link is an error
 #   make derived                      write anew what is made from other files: docs/reference, docs/metrics.md, the
@@ -26,6 +27,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PROTOS := $(wildcard protos/*/*/*.proto)
 GENERATED := $(PROTOS:.proto=_pb2.py)
+KERNEL := learner/gradient/lstm.so
+MADE := $(GENERATED) $(KERNEL)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 
 .PHONY: help
@@ -33,11 +36,11 @@ help:
 	@sed -n '3,/^$$/s/^# *//p' Makefile
 
 .PHONY: train
-train: $(STAMP) $(GENERATED)
+train: $(STAMP) $(MADE)
 	@exec $(BIN)/chorus train --config configs/spread.yaml $(ARGS)
 
 .PHONY: studies
-studies: $(STAMP) $(GENERATED)
+studies: $(STAMP) $(MADE)
 	@exec $(BIN)/chorus study all $(ARGS)
 
 .PHONY: test
@@ -45,32 +48,32 @@ test: check
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 .PHONY: chaos
-chaos: $(STAMP) $(GENERATED)
+chaos: $(STAMP) $(MADE)
 	@exec $(BIN)/chorus chaos --updates 600 --faults 200 --lag 1 --out runs/chaos-$$(date +%Y%m%d-%H%M%S) $(ARGS)
 
 .PHONY: faults
-faults: $(STAMP) $(GENERATED)
+faults: $(STAMP) $(MADE)
 	@exec $(BIN)/python -m pytest -m 'slow or not slow' tests/faults $(ARGS)
 
 .PHONY: portable
-portable: $(STAMP) $(GENERATED)
+portable: $(STAMP) $(MADE)
 	@exec $(BIN)/python -m pytest -m 'slow or not slow' tests/system/test_portability.py $(ARGS)
 
 .PHONY: slow
-slow: $(STAMP) $(GENERATED)
+slow: $(STAMP) $(MADE)
 	@exec $(BIN)/python -m pytest -m slow $(ARGS)
 
 .PHONY: page
-page: $(STAMP) $(GENERATED)
+page: $(STAMP) $(MADE)
 	@$(BIN)/python -c 'import playwright, axe_playwright_python' 2>/dev/null || $(PIP) install playwright==1.65.2 axe-playwright-python==0.1.8
 	@exec $(BIN)/python -m pytest -m browser tests/page $(ARGS)
 
 .PHONY: containers
-containers: $(STAMP) $(GENERATED)
+containers: $(STAMP) $(MADE)
 	@exec $(BIN)/python -m pytest -m containers --capture=no tests/containers $(ARGS)
 
 .PHONY: check
-check: $(STAMP) $(GENERATED)
+check: $(STAMP) $(MADE)
 	@echo "Checking lint, formatting and types"
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet || { echo "Formatting differs: 'make format' puts it right." >&2; exit 1; }
@@ -84,10 +87,18 @@ format: $(STAMP)
 .PHONY: protos
 protos: $(STAMP) $(GENERATED)
 
+.PHONY: kernel
+kernel: $(STAMP) $(KERNEL)
+
 # Order-only on the stamp: a new environment alone does not make them old.
 $(GENERATED): $(PROTOS) | $(STAMP)
 	@echo "Generating the wire contract's modules"
 	@$(BIN)/python setup.py -q build_protos
+
+# Where there is no C compiler nothing is made, and learners go without.
+$(KERNEL): learner/gradient/lstm.c setup.py | $(STAMP)
+	@echo "Compiling the LSTM's loops"
+	@$(BIN)/python setup.py -q build_kernel
 
 # The environment. The stamp comes last: a set-up that failed is begun again by the next command.
 $(STAMP): requirements/dev.txt pyproject.toml setup.py
@@ -113,13 +124,13 @@ lock: $(STAMP)
 RULES := deploy/kubernetes/overlays/monitoring/rules.yaml
 
 .PHONY: docs
-docs: $(STAMP) $(GENERATED)
+docs: $(STAMP) $(MADE)
 	@rm -rf build/docs
 	@$(BIN)/python -m sphinx -q -W --keep-going -n -b html docs build/docs
 	@echo "Built build/docs/index.html"
 
 .PHONY: derived
-derived: $(STAMP) $(GENERATED)
+derived: $(STAMP) $(MADE)
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m chorus.common.monitoring.metrics_page >docs/metrics.md
 	{ printf '%s\n' '# ../../../prometheus/rules.yml for the Prometheus operator: `make derived` writes it.' 'apiVersion: monitoring.coreos.com/v1' \
@@ -127,5 +138,5 @@ derived: $(STAMP) $(GENERATED)
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) build dist chorus_marl.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .ci/tools $(GENERATED) $(GENERATED:.py=.pyi)
+	rm -rf $(VENV) build dist chorus_marl.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .ci/tools $(GENERATED) $(GENERATED:.py=.pyi) $(KERNEL)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,24 +1,43 @@
-"""What pyproject.toml cannot say: the modules of the wire contract are generated from their .proto files.
+"""What pyproject.toml cannot say: what is made of other files before anything is installed.
 
-`python setup.py build_protos` generates them where they belong (`make protos` calls it when a .proto has changed);
-building a wheel or installing does the same first, so that no build can miss them.
+`python setup.py build_protos` generates the modules of the wire contract, `build_kernel` compiles the loops of the LSTM
+where there is a C compiler; each puts them where they belong (the Makefile calls them when a source has changed).
+Building a wheel or installing does both first, so that no build can miss them.
 """
 
+import os
+import platform
+import shutil
+import subprocess
 from pathlib import Path
 
-from setuptools import Command, setup
+from setuptools import Command, Distribution, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
+KERNEL = ROOT / "learner" / "gradient" / "lstm.so"
+FLAGS = ("-O2", "-mavx2", "-ffp-contract=off", "-fPIC", "-shared")
+"""No product is added to a sum in one rounding: the bits are those of the loops in Python."""
 
 
-class BuildProtos(Command):
-    description = "generate the modules of protos/**/*.proto beside their sources"
+def compiler() -> str | None:
+    """What compiles the kernel here; None where nothing does, or where nobody could run it."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return None
+    return shutil.which(os.environ.get("CC") or "cc")
+
+
+class _Command(Command):
     user_options: list[tuple[str, str | None, str]] = []  # noqa: RUF012 (declared so by setuptools)
 
     def initialize_options(self) -> None: ...
 
     def finalize_options(self) -> None: ...
+
+
+class BuildProtos(_Command):
+    description = "generate the modules of protos/**/*.proto beside their sources"
 
     def run(self) -> None:
         from grpc_tools import protoc
@@ -28,10 +47,46 @@ class BuildProtos(Command):
             raise SystemExit("protoc refused " + ", ".join(sources))
 
 
+class BuildKernel(_Command):
+    description = "compile learner/gradient/lstm.c beside it, where there is a C compiler for this x86-64 Linux"
+
+    def run(self) -> None:
+        found = compiler()
+        if found is None:
+            print("no C compiler for x86-64 Linux here: the learner's LSTM runs in NumPy, slower, with the same bits")
+            return
+        made = KERNEL.with_suffix(f".{os.getpid()}")
+        subprocess.run([found, *FLAGS, "-o", str(made), str(KERNEL.with_suffix(".c"))], check=True)
+        made.replace(KERNEL)  # at once: another process may be reading the one before
+
+
 class BuildPy(build_py):
     def run(self) -> None:
         self.run_command("build_protos")
+        self.run_command("build_kernel")
         super().run()
 
 
-setup(cmdclass={"build_protos": BuildProtos, "build_py": BuildPy})
+class Contents(Distribution):
+    def has_ext_modules(self) -> bool:
+        """Whether what is installed is for this platform only."""
+        return compiler() is not None
+
+
+class BdistWheel(bdist_wheel):
+    """A wheel with a kernel in it is for any Python all the same: the kernel is linked with none."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        python, abi, tag = super().get_tag()
+        return (python, abi, tag) if self.root_is_pure else ("py3", "none", tag)
+
+
+setup(
+    distclass=Contents,
+    cmdclass={
+        "build_protos": BuildProtos,
+        "build_kernel": BuildKernel,
+        "build_py": BuildPy,
+        "bdist_wheel": BdistWheel,
+    },
+)

@@ -7,6 +7,7 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from chorus.common.process import arithmetic
@@ -88,6 +89,20 @@ def numerics(environment: Mapping[str, str] = os.environ) -> Iterator[Finding]:
     yield Finding("arithmetic", f"{arithmetic.mode()}: {kernels}")
     listed = ", ".join(f"{name} {value}" for name, value in digests.items())
     yield Finding("fingerprint", f"{listed} (machines with the same ones act alike; --arithmetic shows learning too)")
+
+
+def loops() -> Iterator[Finding]:
+    """Whether the loops of a learner's LSTM are compiled; nothing on a machine without torch, where no learner runs."""
+    if find_spec("torch") is None:
+        return
+    from chorus.learner.gradient.lstm_compiled import compiled_loops  # torch takes a second to import
+
+    _, why = compiled_loops()
+    if why:
+        remedy = "install Chorus where there is a C compiler, or `make kernel` in its checkout"
+        yield Finding("LSTM", f"its loops run in NumPy: slower, with the same bits ({why})", Verdict.NOTE, remedy)
+    else:
+        yield Finding("LSTM", "its loops are compiled")
 
 
 def _required(extra: str) -> list[str]:

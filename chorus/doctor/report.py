@@ -35,6 +35,7 @@ def examine(env: str | None, address: str | None, credentials: Credentials, time
     yield from machine.versions()
     yield from machine.cores()
     yield from machine.numerics()
+    yield from machine.loops()
     yield from learner.proxies(address)
     if env is not None:
         yield environment(env)

@@ -20,6 +20,7 @@ from chorus.learner.gradient.convolution import pictures_at_once, see_picture
 from chorus.learner.gradient.gru import packed_gru
 from chorus.learner.gradient.layer import Parameters, layer, norm
 from chorus.learner.gradient.lives import Lives
+from chorus.learner.gradient.products import by_numpy
 from chorus.learner.gradient.recurrence import packed_lstm
 
 
@@ -79,7 +80,7 @@ class Trunk:
     def _lstm(self, name: str, inputs: Tensor, lives: Lives) -> Tensor:
         own = self.own
         recurrent, bias = own[f"{name}.weight_hh"], own[f"{name}.bias"]
-        if not inputs.is_cuda and lives.sizes[0] != lives.sizes[-1]:
+        if by_numpy(inputs) or (not inputs.is_cuda and lives.sizes[0] != lives.sizes[-1]):
             return packed_lstm(inputs, own[f"{name}.weight_ih"], recurrent, bias, lives.sizes)
         start = inputs.new_zeros(1, len(lives.lengths), recurrent.shape[1])
         weights = [own[f"{name}.weight_ih"], recurrent, bias, bias.new_zeros(len(bias))]

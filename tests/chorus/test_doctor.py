@@ -12,6 +12,7 @@ from chorus.common.transport.credentials import Credentials
 from chorus.doctor import learner, machine
 from chorus.doctor.finding import Verdict
 from chorus.doctor.report import environment
+from chorus.learner.gradient import lstm_compiled
 
 
 def test_a_container_with_less_time_than_cores_is_told_how_many_actors_to_start(tmp_path: Path) -> None:
@@ -34,6 +35,15 @@ def test_a_variable_that_changes_the_bits_is_named_with_its_remedy() -> None:
     assert any("unset OMP_NUM_THREADS" in remedy for remedy in remedies)
     pinned = arithmetic.ALWAYS | arithmetic.PORTABLE_KERNELS
     assert all(finding.verdict is Verdict.OK for finding in machine.numerics(pinned))
+
+
+def test_it_says_whether_the_loops_of_the_lstm_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    for why, verdict, text in (("", Verdict.OK, "are compiled"), ("no compiler", Verdict.NOTE, "(no compiler)")):
+        monkeypatch.setattr(lstm_compiled, "compiled_loops", lambda why=why: (None, why))
+        (found,) = machine.loops()
+        assert (found.topic, found.verdict) == ("LSTM", verdict) and text in found.text
+    monkeypatch.setattr(machine, "find_spec", lambda name: None)
+    assert not list(machine.loops()), "no learner runs where there is no torch"
 
 
 @pytest.mark.parametrize(

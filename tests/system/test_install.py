@@ -4,6 +4,7 @@ An actor's machine needs no torch: a wheel and requirements/actor.txt are all of
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def succeed(*command: str | Path, cwd: Path, **variables: str) -> str:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel built from what is committed: a copy of the packages without generated modules or earlier builds."""
     source = tmp_path_factory.mktemp("source")
-    leave = shutil.ignore_patterns("__pycache__", "*_pb2.py", "*_pb2.pyi")
+    leave = shutil.ignore_patterns("__pycache__", "*_pb2.py", "*_pb2.pyi", "lstm.so")
     shutil.copytree(ROOT / "chorus", source / "chorus", ignore=leave, symlinks=True)
     for link in (path for path in (ROOT / "chorus").iterdir() if path.is_symlink()):
         shutil.copytree(link.resolve(), source / link.name, ignore=leave)
@@ -97,6 +98,14 @@ def test_a_wheel_holds_the_contract_and_the_modules_generated_from_it(wheel: Pat
         assert {f"chorus/{name}" for name in (contract, f"{stem}_pb2.py", f"{stem}_pb2.pyi")} <= names
     assert {f"chorus/configs/{path.name}" for path in (ROOT / "configs").glob("*.yaml")} <= names
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"chorus"}, "one import package"
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+def test_a_wheel_made_where_there_is_a_compiler_brings_the_compiled_loops_for_any_python(wheel: Path) -> None:
+    compiled = platform.machine() == "x86_64" and shutil.which("cc") is not None
+    with zipfile.ZipFile(wheel) as archive:
+        assert ("chorus/learner/gradient/lstm.so" in archive.namelist()) == compiled
+    assert wheel.name.endswith("-py3-none-linux_x86_64.whl" if compiled else "-py3-none-any.whl")
 
 
 @pytest.mark.timeout(TIMEOUT_SECONDS)
