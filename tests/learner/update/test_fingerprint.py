@@ -14,6 +14,7 @@ from chorus.common.policy.sharing import divide
 from chorus.common.process.fingerprint import Fingerprint, first_difference
 from chorus.common.settings.config import resolve
 from chorus.learner.gradient import gru, layer, products, recurrence
+from chorus.learner.gradient.lstm_loops import PlainLoops
 from chorus.learner.update import fingerprint as learner
 from chorus.learner.update import optimiser
 from tests.playground import settings
@@ -67,11 +68,18 @@ def test_a_learner_that_multiplies_otherwise_is_named(monkeypatch: pytest.Monkey
     assert said.endswith(f"begun on {run['learner begun on']}, and this is {run['learner begun on']}")
 
 
-def test_the_two_recurrences_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recurrence_is_in_it_for_lives_of_one_length_and_of_unlike_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     run = of_run()
     monkeypatch.setattr("chorus.learner.gradient.trunk.packed_lstm", a_bit_off(recurrence.packed_lstm))
     said = first_difference(run, of_run())
-    assert "lives of unlike lengths" in said and "lives of one length" not in said
+    assert "lives of unlike lengths" in said and "lives of one length" in said
+
+
+def test_whether_its_loops_are_compiled_is_not_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a run that was begun with a compiler goes on without one."""
+    run = of_run()
+    monkeypatch.setattr(recurrence, "loops_for", lambda inputs, width: PlainLoops())
+    assert of_run() == run
 
 
 def test_roots_are_in_it_as_functions_and_as_steps(monkeypatch: pytest.MonkeyPatch) -> None:
