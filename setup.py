@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent
 KERNEL = ROOT / "learner" / "gradient" / "lstm.so"
 FLAGS = ("-O2", "-mavx2", "-ffp-contract=off", "-fPIC", "-shared")
 """No product is added to a sum in one rounding: the bits are those of the loops in Python."""
+WITHOUT = "the learner's LSTM will run in NumPy, slower, with the same bits"
 
 
 def compiler() -> str | None:
@@ -51,13 +52,13 @@ class BuildKernel(_Command):
     description = "compile learner/gradient/lstm.c beside it, where there is a C compiler for this x86-64 Linux"
 
     def run(self) -> None:
-        found = compiler()
+        found, made = compiler(), KERNEL.with_suffix(f".{os.getpid()}")
         if found is None:
-            print("no C compiler for x86-64 Linux here: the learner's LSTM runs in NumPy, slower, with the same bits")
-            return
-        made = KERNEL.with_suffix(f".{os.getpid()}")
-        subprocess.run([found, *FLAGS, "-o", str(made), str(KERNEL.with_suffix(".c"))], check=True)
-        made.replace(KERNEL)  # at once: another process may be reading the one before
+            print(f"no C compiler for x86-64 Linux here: {WITHOUT}")
+        elif subprocess.run([found, *FLAGS, "-o", str(made), str(KERNEL.with_suffix(".c"))]).returncode:
+            print(f"{found} does not compile {KERNEL.stem}.c: {WITHOUT}")
+        else:
+            made.replace(KERNEL)  # at once: another process may be reading the one before
 
 
 class BuildPy(build_py):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from chorus.studies import baselines, curves, lag, memory, passes, reduction, rewards, sharing, variance
+from chorus.studies import baselines, curves, lag, memory, page, passes, reduction, rewards, sharing, variance
 from chorus.studies.run import Json
 from chorus.studies.study import Study
 
@@ -160,11 +160,11 @@ def write(out: Path) -> Path:
 
 
 def _contents(results: dict[str, Json]) -> str:
-    lines = ["## The studies", "", "| study | command | date | seeds | minutes |", "|---|---|---|---|---|"]
+    lines = ["## The studies", "", "| study | command | date | seeds | took |", "|---|---|---|---|---|"]
     for name, study in STUDIES.items():
         if name in results:
             of = results[name]
             seeds = of["seeds"] if name == "variance" else len(next(curves.arms(of)).runs)
-            cells = [of["date"], str(seeds), f"{of['wall_seconds'] / 60.0:.1f} on {of['cores']} cores"]
+            cells = [of["date"], str(seeds), page.took(of)]
             lines.append(f"| [{study.title}]({name}.md) | `chorus study {name}` | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -26,8 +26,13 @@ def write(name: str, study: Study, results: Json, out: Path) -> Path:
 def _stamp(name: str, results: Json) -> str:
     command = f"chorus study {name}" + (" --quick" if results["quick"] else "")
     warning = " **A quick run: it tests the study, its numbers mean nothing.**" if results["quick"] else ""
-    minutes = results["wall_seconds"] / 60.0
-    return f"`{command}`, {results['date']}, {results['cores']} cores, {minutes:.1f} minutes.{warning}"
+    return f"`{command}`, {results['date']}, {took(results)}.{warning}"
+
+
+def took(results: Json) -> str:
+    """How long a study took, and on how much."""
+    cores = "one core" if results["cores"] == 1 else f"{results['cores']} cores"
+    return f"{results['wall_seconds'] / 60.0:.1f} minutes on {cores}"
 
 
 def _method(name: str, results: Json) -> str:
