@@ -101,7 +101,7 @@ def compiled_loops() -> tuple[CompiledLoops | None, str]:
 
 def _load() -> CompiledLoops:
     if not FILE.exists():
-        raise Unavailable(f"{FILE.name} is not there: Chorus was installed where no C compiler was found")
+        raise Unavailable(f"{FILE.name} is not there: nothing compiled it when Chorus was installed")
     blas = sorted(Path(np.__file__).parent.with_name("numpy.libs").glob("libscipy_openblas64_*.so"))
     if not blas:
         raise Unavailable("NumPy does not bring its own OpenBLAS")
