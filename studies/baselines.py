@@ -26,11 +26,8 @@ def measure(work: Work, quick: bool) -> Json:
 
 
 def table(results: Json) -> str:
-    """With what the baselines explain of the returns, and how much of a gradient is signal."""
-    return curves.table(
-        results,
-        [("variance of returns explained", "explained_variance", 2), ("signal to noise", "signal_to_noise", 2)],
-    )
+    """With what the baselines explain of the returns."""
+    return curves.table(results, [("variance of returns explained", "explained_variance", 2)])
 
 
 def findings(results: Json, comparisons: Comparisons) -> list[str]:
@@ -52,9 +49,8 @@ STUDY = Study(
     about="`none` is vanilla REINFORCE. `leave-one-out` subtracts the mean return, at the same step and for the same "
     "agent, of the other 63 episodes of the task. `value` learns a baseline, fitted to λ-returns with λ = 0.95: by a "
     "head on the policy's network, by a network of its own, or by one of its own that is shown what the whole team "
-    "observes (MAPPO, Yu et al. 2022), which only the learner ever needs. Signal to noise is that of the whole "
-    "gradient, which for `value` is also that of the value's own loss, and of little noise: it compares `none` with "
-    "`leave-one-out`, not these with `value`.",
+    "observes (MAPPO, Yu et al. 2022), which only the learner ever needs. What is explained is counted within "
+    "the actions of one step, the mean over the whole run.",
     measure=measure,
     draw=curves.draw,
     table=table,

@@ -30,7 +30,6 @@ Json = dict[str, Any]
 WATCHED = (
     "gradient_norm",
     "clipped",
-    "signal_to_noise",
     "explained_variance",
     "entropy",
     "ratio_mean",
