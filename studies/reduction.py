@@ -14,7 +14,7 @@ from chorus.studies.study import Panel, Scale, Study, Work, carry_out, quickly
 EPISODES, AGENTS, LONGEST, LEAST = 48, 3, 25, 5
 AGENT_STEPS = EPISODES * AGENTS * (LONGEST + LEAST) / 2.0
 """Of a batch, in the mean: what a sum is longer by than a mean."""
-RATES = {"sgd": (0.3, 1.0, 3.0, 10.0, 30.0, 100.0), "adam": (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}
+RATES = {"sgd": (0.3, 1.0, 3.0, 10.0, 30.0, 100.0), "adam": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)}
 UPDATES = 150
 ADAM, SGD = "Adam, no clip", "SGD, no clip"
 
@@ -35,7 +35,7 @@ def panels(optimiser: str, label: str) -> list[Panel]:
                 "task": {"episodes": EPISODES},
                 "optimiser": {"name": optimiser, "clip": clip},
             },
-            divisors={"sum": AGENT_STEPS} if optimiser == "sgd" else {},
+            divisors={"sum": AGENT_STEPS} if optimiser == "sgd" and clip is None else {},
         )
         for clip in (None, 1.0)
     ]
@@ -140,7 +140,7 @@ STUDY = Study(
     " the batch by its agent-steps. `agent_mean` gives every life the same weight, which is a different "
     "objective. `sum` does not divide. `sequential` takes a step for each agent in turn, so all but the "
     "first learn from episodes of a policy that has changed since. Each optimiser has a grid of learning "
-    "rates of its own; with SGD that of `sum` is divided by the agent-steps of a batch.",
+    "rates of its own; with SGD and no clip that of `sum` is divided by the agent-steps of a batch.",
     measure=measure,
     draw=draw,
     table=table,
