@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chorus.common.process import arithmetic, processor
 from chorus.learner.gradient.lstm_loops import Loops, PlainLoops
 from chorus.learner.gradient.products import by_numpy
 
@@ -100,6 +101,10 @@ def compiled_loops() -> tuple[CompiledLoops | None, str]:
 
 
 def _load() -> CompiledLoops:
+    if arithmetic.mode() == "native":
+        raise Unavailable("native arithmetic has torch's own")
+    if missing := processor.lacks():
+        raise Unavailable(f"this processor has no {' and no '.join(missing)}")
     if not FILE.exists():
         raise Unavailable(f"{FILE.name} is not there: nothing compiled it when Chorus was installed")
     blas = sorted(Path(np.__file__).parent.with_name("numpy.libs").glob("libscipy_openblas64_*.so"))

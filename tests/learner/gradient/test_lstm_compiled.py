@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import shutil
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from chorus.common.process import arithmetic, processor
 from chorus.common.settings import config as configuration
 from chorus.learner.gradient import lstm_compiled, recurrence
 from chorus.learner.gradient.lstm_compiled import CompiledLoops, Unavailable, compiled_loops, loops_for
@@ -122,6 +124,17 @@ def unavailable(monkeypatch: pytest.MonkeyPatch) -> str:
     assert loops is None
     assert isinstance(lstm_compiled.loops_for(torch.zeros(4, 3), 64), PlainLoops)
     return why
+
+
+def test_a_processor_that_could_not_run_them_is_never_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processor, "lacks", lambda: ["AVX2", "FMA"])
+    monkeypatch.setattr(ctypes, "CDLL", lambda path: pytest.fail(f"{path} was loaded"))
+    assert unavailable(monkeypatch) == "this processor has no AVX2 and no FMA"
+
+
+def test_native_arithmetic_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arithmetic, "mode", lambda: "native")
+    assert "native" in unavailable(monkeypatch)
 
 
 def test_a_machine_without_a_compiler_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
