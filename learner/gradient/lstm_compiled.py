@@ -12,14 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from chorus.common.process import arithmetic, processor
-from chorus.learner.gradient.lstm_loops import Loops, PlainLoops
+from chorus.learner.gradient.lstm_loops import Loops, Made, PlainLoops
 from chorus.learner.gradient.products import by_numpy
 
 log = logging.getLogger("chorus.learner")
@@ -43,42 +42,21 @@ class CompiledLoops:
     back: Callable[..., None]
     means: ctypes.Array[ctypes.c_void_p]
 
-    def forward(
-        self,
-        counts: list[int],
-        begun: int,
-        rows: Tensor,
-        matrix: Tensor,
-        gates: Tensor,
-        hidden: Tensor,
-        cell: Tensor,
-        squashed: Tensor,
-        candidate: Tensor,
-    ) -> None:
+    def forward(self, counts: list[int], begun: int, rows: Tensor, matrix: Tensor, made: Made) -> None:
         """See `Loops`."""
-        lives, width = np.array(counts, np.int64), hidden.shape[1]
-        arrays = (gates, hidden, cell, squashed, candidate)
-        where = (part.data_ptr() for part in arrays)
+        lives, width = np.array(counts, np.int64), made.hidden.shape[1]
+        where = (part.data_ptr() for part in made)
         of_rows = rows.data_ptr(), rows.stride(0), matrix.data_ptr()
         self.ahead(self.means, len(lives), lives.ctypes.data, width, begun, *of_rows, *where)
 
     def backward(
-        self,
-        counts: list[int],
-        shown: int,
-        matrix: Tensor,
-        gates: Tensor,
-        cell: Tensor,
-        squashed: Tensor,
-        candidate: Tensor,
-        arriving: Tensor,
-        passed: Tensor,
+        self, counts: list[int], shown: int, matrix: Tensor, made: Made, arriving: Tensor, passed: Tensor
     ) -> None:
         """See `Loops`."""
-        lives, width = np.array(counts, np.int64), cell.shape[1]
+        lives, (gates, _, cell, squashed, candidate) = np.array(counts, np.int64), made
         arrays = (matrix, gates, cell, squashed, candidate, arriving, passed)
         where = (part.data_ptr() for part in arrays)
-        self.back(self.means, len(lives), lives.ctypes.data, width, shown, len(gates), *where)
+        self.back(self.means, len(lives), lives.ctypes.data, cell.shape[1], shown, len(gates), *where)
 
 
 def loops_for(inputs: Tensor, width: int) -> Loops:
@@ -144,15 +122,14 @@ def _probe(loops: Loops, width: int = LANES, shown: int = 5) -> list[Tensor]:
     def drawn(*shape: int) -> Tensor:
         return torch.from_numpy(draws.standard_normal(shape).astype(np.float32))
 
-    def empty(columns: int) -> Any:
+    def empty(columns: int) -> Tensor:
         return torch.zeros(steps, columns)
 
     rows, matrix = drawn(steps, 1 + shown + width), drawn(1 + shown + width, 4 * width)
     rows[: counts[0], 1 + shown :] = 0.0
-    gates, hidden, cell, squashed, candidate = empty(4 * width), *(empty(width) for _ in range(4))
-    loops.forward(counts, 1 + shown, rows, matrix, gates, hidden, cell, squashed, candidate)
-    found = [hidden.clone(), cell.clone(), gates.clone()]
+    made = Made(empty(4 * width), *(empty(width) for _ in range(4)))
+    loops.forward(counts, 1 + shown, rows, matrix, made)
+    found = [part.clone() for part in made]
     passed = empty(shown + width)
-    back = drawn(4 * width, shown + width), gates, cell, squashed, candidate, drawn(steps, width), passed
-    loops.backward(counts, shown, *back)
-    return [*found, gates, passed]
+    loops.backward(counts, shown, drawn(4 * width, shown + width), made, drawn(steps, width), passed)
+    return [*found, made.gates, passed]

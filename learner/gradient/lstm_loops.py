@@ -7,7 +7,7 @@ forward pass left, while that is in the cache.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,21 +17,25 @@ from torch import Tensor
 from chorus.learner.gradient.products import RowProducts
 
 
+class Made(NamedTuple):
+    """What the steps come to, `[step, …]`; the way back writes over `gates`, `squashed` and `candidate`."""
+
+    gates: Tensor
+    """`[step, 4 width]`, the sigmoids of i, f, g and o; then the gradient of what was squashed, that of g a quarter."""
+    hidden: Tensor
+    """`[step, width]`, h'."""
+    cell: Tensor
+    """`[step, width]`, c'."""
+    squashed: Tensor
+    """`[step, width]`, tanh(c')."""
+    candidate: Tensor
+    """`[step, width]`, g."""
+
+
 class Loops(Protocol):
     """Whatever goes through the steps; `[step, …]` in packed order, `counts[rank]` lives with a step of that rank."""
 
-    def forward(
-        self,
-        counts: list[int],
-        begun: int,
-        rows: Tensor,
-        matrix: Tensor,
-        gates: Tensor,
-        hidden: Tensor,
-        cell: Tensor,
-        squashed: Tensor,
-        candidate: Tensor,
-    ) -> None:
+    def forward(self, counts: list[int], begun: int, rows: Tensor, matrix: Tensor, made: Made) -> None:
         """Fill in what a life's steps come to.
 
         Args:
@@ -39,32 +43,19 @@ class Loops(Protocol):
             begun: columns of `rows` before those of h; all that a life's first step reads.
             rows: `[step, begun + width]`, (1, x, h); h is filled in from the second rank on.
             matrix: `[begun + width, 4 width]`, (b, W, U) by rows, those of g doubled.
-            gates: `[step, 4 width]` becomes the sigmoids of i, f, g and o.
-            hidden, cell: `[step, width]` become h' and c'.
-            squashed: `[step, width]` becomes tanh(c').
-            candidate: `[step, width]` becomes g.
+            made: is filled in.
         """
 
     def backward(
-        self,
-        counts: list[int],
-        shown: int,
-        matrix: Tensor,
-        gates: Tensor,
-        cell: Tensor,
-        squashed: Tensor,
-        candidate: Tensor,
-        arriving: Tensor,
-        passed: Tensor,
+        self, counts: list[int], shown: int, matrix: Tensor, made: Made, arriving: Tensor, passed: Tensor
     ) -> None:
-        """Go back over what `forward` filled in, writing over `gates`, `squashed` and `candidate`.
+        """Go back over what `forward` filled in.
 
         Args:
             counts: as there.
             shown: columns of x in `matrix` and `passed`; 0 if nobody wants its gradient.
             matrix: `[4 width, shown + width]`, (W, U), the rows of g quadrupled.
-            gates: `[step, 4 width]` becomes the gradient of what was squashed, that of g a quarter of it.
-            cell, squashed, candidate: as `forward` left them.
+            made: as `forward` left it.
             arriving: `[step, width]`, the gradient of h'.
             passed: `[step, shown + width]` becomes the gradient of x, and of h where it was read.
         """
@@ -73,19 +64,9 @@ class Loops(Protocol):
 class PlainLoops:
     """Step by step in NumPy, with the bits that all others must have."""
 
-    def forward(
-        self,
-        counts: list[int],
-        begun: int,
-        rows: Tensor,
-        matrix: Tensor,
-        gates: Tensor,
-        hidden: Tensor,
-        cell: Tensor,
-        squashed: Tensor,
-        candidate: Tensor,
-    ) -> None:
+    def forward(self, counts: list[int], begun: int, rows: Tensor, matrix: Tensor, made: Made) -> None:
         """See `Loops`."""
+        gates, hidden, cell, squashed, candidate = made
         width = hidden.shape[1]
         first = RowProducts(gates, rows[:, :begun], matrix[:begun])
         later = RowProducts(gates, rows, matrix)
@@ -113,18 +94,10 @@ class PlainLoops:
             before, begin = begin, end
 
     def backward(
-        self,
-        counts: list[int],
-        shown: int,
-        matrix: Tensor,
-        gates: Tensor,
-        cell: Tensor,
-        squashed: Tensor,
-        candidate: Tensor,
-        arriving: Tensor,
-        passed: Tensor,
+        self, counts: list[int], shown: int, matrix: Tensor, made: Made, arriving: Tensor, passed: Tensor
     ) -> None:
         """See `Loops`."""
+        gates, _, cell, squashed, candidate = made
         width = cell.shape[1]
         first = RowProducts(passed[:, :shown], gates, matrix[:, :shown])
         later = RowProducts(passed, gates, matrix)

@@ -26,6 +26,7 @@ from torch.autograd.function import once_differentiable
 
 from chorus.learner.gradient.lives import Indices
 from chorus.learner.gradient.lstm_compiled import loops_for
+from chorus.learner.gradient.lstm_loops import Made
 from chorus.learner.gradient.products import multiply
 
 
@@ -57,13 +58,12 @@ class _Lstm(torch.autograd.Function):
         rows[:, 0], rows[:, 1:begun], rows[: counts[0], begun:] = 1.0, inputs, 0.0
         matrix = torch.cat([bias[None], weight_ih.t(), weight_hh.t()])
         matrix[:, 2 * width : 3 * width].mul_(2.0)
-        gates = inputs.new_empty(steps, 4 * width)
-        hidden, cell, squashed, candidate = (inputs.new_empty(steps, width) for _ in range(4))
+        made = Made(inputs.new_empty(steps, 4 * width), *(inputs.new_empty(steps, width) for _ in range(4)))
         context.loops = loops_for(inputs, width)
-        context.loops.forward(counts, begun, rows, matrix, gates, hidden, cell, squashed, candidate)
-        context.save_for_backward(weight_ih, weight_hh, rows, gates, cell, squashed, candidate)
+        context.loops.forward(counts, begun, rows, matrix, made)
+        context.save_for_backward(weight_ih, weight_hh, rows, *made)
         context.counts, context.spent = counts, False
-        return hidden
+        return made.hidden
 
     @staticmethod
     @once_differentiable
@@ -74,16 +74,16 @@ class _Lstm(torch.autograd.Function):
             )
         context.spent = True
         saved: tuple[Tensor, ...] = context.saved_tensors
-        weight_ih, weight_hh, rows, gates, cell, squashed, candidate = saved
+        weight_ih, weight_hh, rows = saved[:3]
+        made = Made(*saved[3:])
         width, begun = weight_hh.shape[1], 1 + weight_ih.shape[1]
         shown = weight_ih.shape[1] if context.needs_input_grad[0] else 0
         # half (1 - half) is a quarter of 1 - g^2: what is missing is in the matrix, and in the gradient below.
         matrix = torch.cat([weight_ih[:, :shown], weight_hh], dim=1)
         matrix[2 * width : 3 * width].mul_(4.0)
-        passed = gates.new_empty(len(gates), shown + width)  # the gradients of x, and of h where it is read
-        left = gates, cell, squashed, candidate
-        context.loops.backward(context.counts, shown, matrix, *left, gradient.contiguous(), passed)
-        found = multiply(gates.t(), rows)
+        passed = rows.new_empty(len(rows), shown + width)  # the gradients of x, and of h where it is read
+        context.loops.backward(context.counts, shown, matrix, made, gradient.contiguous(), passed)
+        found = multiply(made.gates.t(), rows)
         found[2 * width : 3 * width].mul_(4.0)
         return passed[:, :shown] if shown else None, found[:, 1:begun], found[:, begun:], found[:, 0], None
 

@@ -162,12 +162,12 @@ def test_loops_with_other_bits_are_not_used(ahead: bool, monkeypatch: pytest.Mon
         def forward(self, counts: list[int], begun: int, *arrays: Any) -> None:
             right.forward(counts, begun, *arrays)
             if ahead:
-                arrays[3][-1, -1] = torch.nextafter(arrays[3][-1, -1], torch.tensor(2.0))
+                arrays[2].hidden[-1, -1] = torch.nextafter(arrays[2].hidden[-1, -1], torch.tensor(2.0))
 
         def backward(self, counts: list[int], shown: int, *arrays: Any) -> None:
             right.backward(counts, shown, *arrays)
             if not ahead:
-                arrays[6][0, 0] = torch.nextafter(arrays[6][0, 0], torch.tensor(torch.inf))
+                arrays[3][0, 0] = torch.nextafter(arrays[3][0, 0], torch.tensor(torch.inf))
 
     other = Otherwise(found.ahead, found.back, found.means)
     monkeypatch.setattr(lstm_compiled, "_load", lambda: other)
