@@ -1,4 +1,4 @@
-"""The run itself: opens batches, takes trajectories, has gradients computed, makes versions, writes the record.
+"""The run itself: opens batches, has gradients computed, makes versions, writes the record.
 
 It connects the ledger (the assignment of tasks) with the training state on one asyncio loop. The loop never
 computes: checking a trajectory, gradients, optimiser steps and files are work for threads. Which thread, which actor
@@ -16,31 +16,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from math import ceil, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from chorus.common.environments.interface import EnvironmentSpec
 from chorus.common.errors import GradientFault, TrainingFault
 from chorus.common.monitoring.metrics import LearnerMetrics
 from chorus.common.monitoring.timeline import span, spanned
 from chorus.common.settings.config import Config
-from chorus.common.tasks.parts import Part
 from chorus.common.tasks.room import Room
 from chorus.common.tasks.task import Purpose, Task
-from chorus.common.tasks.trajectory import Trajectory
 from chorus.learner.answers import Answers
 from chorus.learner.bookkeeper import Bookkeeper, Progress
 from chorus.learner.group.group import ALONE, Group, own
 from chorus.learner.group.rounds import State, fault_of
 from chorus.learner.joint import Joint
 from chorus.learner.judge import Judge
+from chorus.learner.reception import Reception
 from chorus.learner.storage.checkpoint import Counters, save_checkpoint
 from chorus.learner.storage.elsewhere import Elsewhere
 from chorus.learner.storage.run_folder import RunFolder
-from chorus.learner.tasks.arrival import Arrival
-from chorus.learner.tasks.audit import Audits, Run, audit_of
-from chorus.learner.tasks.dispatcher import Dispatcher, Subscriber
+from chorus.learner.tasks.audit import Audits, Run
+from chorus.learner.tasks.dispatcher import Dispatcher
 from chorus.learner.tasks.failures import Failures
-from chorus.learner.tasks.ledger import Ledger, NotLeased, Verdict
+from chorus.learner.tasks.ledger import Ledger
 from chorus.learner.update.episode_totals import episode_totals
 from chorus.learner.update.report import UpdateReport
 from chorus.learner.update.training import Training
@@ -83,7 +81,6 @@ class Coordinator:
         self.irreproducible = folder.irreproducible
         self.audits = Audits(config.seed, config.audit.share, self.ledger)
         self.last_progress = time.monotonic()
-        self.state = "waiting for actors"
         self.last: Progress | None = None
         self.group = group
         self._folder = folder
@@ -94,8 +91,11 @@ class Coordinator:
         self._answers = Answers()
         self._judge = Judge(config, self.audits, self.ledger, self._dispatcher, self._answers, metrics, self)
         self.applied = training.update - 1
-        self.failures = Failures(
+        self._failures = Failures(
             self.ledger, config.seed, lambda task: self._replay(task.update, task.index), self.stop_for
+        )
+        self.reception = Reception(
+            self.ledger, self._dispatcher, self.audits, self._judge, self._failures, metrics, self
         )
         self._changed = asyncio.Event()
         self._stop = asyncio.Event()
@@ -104,114 +104,21 @@ class Coordinator:
         self.workers = training.side_by_side(config.learner.workers or len(os.sched_getaffinity(0)))
         self._gradients = ThreadPoolExecutor(self.workers, thread_name_prefix="gradient")
         self._step = ThreadPoolExecutor(1, thread_name_prefix="step")
-        self._intake = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._files = ThreadPoolExecutor(1, thread_name_prefix="files")
         self._waited = 0.0
-        self._ended = False
+        self._ending: Literal["", "stopping", "finished"] = ""
 
-    # -- what actors cause
-
-    def join(self, subscriber: Subscriber, only_audits: bool = False, auditor: bool = True) -> None:
-        """An actor is ready to play: anything, or only audits, or anything but audits."""
-        self.ledger.join(subscriber.name, only_audits, auditor)
-        self._dispatcher.add(subscriber)
-        if self.state == "waiting for actors":
-            self.state = "training"
-
-    def leave(self, name: str) -> None:
-        """An actor is gone; its tasks go to others."""
-        requeued = len(self.ledger.actors[name].leases)
-        self.failures.left(name)
-        self.ledger.leave(name)
-        self._dispatcher.remove(name)
-        self.metrics.tasks.labels("requeued").inc(requeued)
-        self._dispatcher.give_out()
-
-    def ask(self, name: str) -> None:
-        """An actor wants tasks; it gets them now or as soon as there are some."""
-        self._dispatcher.ask(name)
-
-    def leased(self, name: str, task: Task) -> Task:
-        """The lease that an actor's message about a task is about: the task's own, else its audit's.
-
-        Raises:
-            NotLeased: it holds neither.
-        """
-        leases = self.ledger.actors[name].leases
-        for candidate in (task, audit_of(task)):
-            if candidate in leases:
-                return candidate
-        raise NotLeased(f"{name!r} holds no lease on {task}")
-
-    def fail(self, name: str, task: Task, error: str, traceback: str) -> None:
-        """An actor could not play a task.
-
-        Raises:
-            NotLeased: the actor was not given that task.
-        """
-        task = self.leased(name, task)
-        self.metrics.tasks.labels("failed").inc()
-        self.failures.failed(name, task, error, traceback)
-        self._dispatcher.give_out()
-
-    async def fell(self, name: str, task: Task | None, how: str) -> bool:
-        """An actor that was started here ended of itself; see `Failures.fell`."""
-        played = await self.failures.fell(name, task, how)
-        self._dispatcher.give_out()
-        return played
-
-    def _replay(self, update: int, index: int | str) -> str:
-        return f"chorus replay {self._folder.path} --update {update} --task {index}"
-
-    def mark_irreproducible(self, reason: str) -> None:
-        """Something makes this run impossible to reproduce: record it wherever the run is reported."""
-        if reason not in self.irreproducible and len(self.irreproducible) < REASONS_KEPT:
-            log.warning("the run is not reproducible", extra={"why": reason})
-            self._folder.mark_irreproducible(reason)
+    @property
+    def state(self) -> str:
+        """In a word or three, for whoever looks on."""
+        return self._ending or ("training" if self.reception.attended else "waiting for actors")
 
     @property
     def reproducible(self) -> bool:
         """Whether the same command would give the same weights."""
         return not self.irreproducible
 
-    async def receive(self, name: str, arrival: Arrival, part: Part, announced: bytes) -> Verdict | None:
-        """An actor played some more of a task, and said what digest all of it has so far; None unless it is whole now.
-
-        Once the run has ended here nothing is taken: the stream's end is on its way to the actor.
-
-        Raises:
-            MalformedData: the part breaks the rules, or is not what was sent; nothing of the task is kept.
-            NotLeased: the actor was not given that task.
-            OSError: there is no room for it in `learner.spill`; the run ends by that.
-        """
-        task = self.leased(name, part.task)
-        if self._ended:
-            return None
-        try:
-            played = await self._in_thread(self._intake, spanned("intake", arrival.add), part, announced)
-        except OSError as fault:
-            self.stop_for(fault)
-            raise
-        if name in self.barred:
-            raise NotLeased(f"{name!r} is barred")
-        return None if played is None or self._ended else self._account(name, task, *played)
-
-    def _account(self, name: str, task: Task, trajectory: Trajectory, hashed: str) -> Verdict:
-        now = time.monotonic()
-        since = self.ledger.actors[name].leases.get(task, now)
-        verdict = self.ledger.complete(name, task, now)
-        self.metrics.tasks.labels("completed" if verdict is Verdict.KEPT else "repeated").inc()
-        self.metrics.task_seconds.observe(now - since)
-        if verdict is Verdict.KEPT:
-            self._progressed()
-            run = Run(name, hashed, trajectory)
-            if task.purpose is Purpose.AUDIT:
-                self._judge.compare(task, run)
-                self._changed.set()
-                return verdict
-            self.keep(run)
-            if self.ledger.actors[name].auditor and self.audits.consider(run):
-                self._dispatcher.give_out()
-        return verdict
+    # -- what the reception and the judge ask of it
 
     def keep(self, run: Run) -> None:
         """Learn from this answer to a task, and from none that was there before."""
@@ -225,10 +132,25 @@ class Coordinator:
         else:
             self._answers.postpone(run)
 
-    @property
-    def barred(self) -> set[str]:
-        """Actors that an audit found to alter what they play, and that play no more."""
-        return self._judge.barred
+    def progressed(self) -> None:
+        """Something that was asked for has come."""
+        self.last_progress = time.monotonic()
+        self.metrics.progress_time.set_to_current_time()
+
+    def audited(self) -> None:
+        """A batch may have waited for this."""
+        self._changed.set()
+
+    def mark_irreproducible(self, reason: str) -> None:
+        """Something makes this run impossible to reproduce: record it wherever the run is reported."""
+        if reason not in self.irreproducible and len(self.irreproducible) < REASONS_KEPT:
+            log.warning("the run is not reproducible", extra={"why": reason})
+            self._folder.mark_irreproducible(reason)
+
+    def stop_for(self, fault: BaseException) -> None:
+        """End the run by this fault, unless another ends it already."""
+        self._fault = self._fault or fault
+        self._changed.set()
 
     # -- the loop
 
@@ -258,7 +180,7 @@ class Coordinator:
             while self.training.update < self.config.updates and await self._batch():
                 await self._update()
             finished = self.training.update == self.config.updates
-            self.state = "finished" if finished else "stopping"
+            self._ending = "finished" if finished else "stopping"
             await self._checkpoint()
             if finished and isinstance(self._folder, RunFolder):
                 self._folder.write_final(self.training.current)
@@ -270,14 +192,14 @@ class Coordinator:
             await self._checkpoint()  # the last good state, close to what went wrong
             raise
         finally:
-            self._ended = True
+            self.reception.close()
             ticking.cancel()
             for task in self._background:
                 task.cancel()
             await asyncio.gather(ticking, *self._background, return_exceptions=True)
             self._step.shutdown()
             self._gradients.shutdown()
-            self._intake.shutdown()
+            self._files.shutdown()
 
     async def _balance(self) -> None:
         """See that every lease is accounted for: nothing lost, nothing counted twice, in any process.
@@ -380,7 +302,7 @@ class Coordinator:
             self._answers.players |= players
             self._answers.evaluated |= totals
         self.ledger.close([*tasks, *self.audits.close(update)])
-        self.failures.close(update)
+        self._failures.close(update)
         opening = update + 1 + self.config.lag
         if opening < self.config.updates:
             self.ledger.open(self._tasks(opening))
@@ -398,7 +320,7 @@ class Coordinator:
     def _record(self, report: UpdateReport, tasks: list[Task], spent: tuple[float, float]) -> None:
         actors = len(self._dispatcher)
         self.last = self._books.note(report, tasks, self._answers, spent, self.training.current, actors)
-        self._progressed()
+        self.progressed()
         self.joint.count()
         self._on_update(self.last)
 
@@ -406,10 +328,13 @@ class Coordinator:
         checkpoint = self._books.checkpoint(self.training)
         if checkpoint is not None and isinstance(self._folder, RunFolder):
             save = spanned("checkpoint", save_checkpoint)
-            await self._in_thread(self._intake, save, self._folder.checkpoints, checkpoint, self.config.checkpoint)
+            await self._in_thread(self._files, save, self._folder.checkpoints, checkpoint, self.config.checkpoint)
             self._books.saved(checkpoint)
 
     # -- inside
+
+    def _replay(self, update: int, index: int | str) -> str:
+        return f"chorus replay {self._folder.path} --update {update} --task {index}"
 
     async def _differentiate(self, run: Run) -> None:
         began, task = time.monotonic(), run.trajectory.task
@@ -429,15 +354,6 @@ class Coordinator:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self._dispatcher.help_out()
-
-    def _progressed(self) -> None:
-        self.last_progress = time.monotonic()
-        self.metrics.progress_time.set_to_current_time()
-
-    def stop_for(self, fault: BaseException) -> None:
-        """End the run by this fault, unless another ends it already."""
-        self._fault = self._fault or fault
-        self._changed.set()
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)

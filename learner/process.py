@@ -317,7 +317,7 @@ async def serve(
                     server.status,
                     lambda: coordinator.last is not None,
                     lambda: coordinator.state in ("finished", "stopping"),
-                    coordinator.fell,
+                    coordinator.reception.fell,
                     lambda: coordinator.audits.stranded,
                     lambda: coordinator.audits.waiting,
                 )

@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "chorus.learner.joint": ["chorus.common", "chorus.learner.group", "chorus.learner.tasks", "chorus.learner.update"],
     "chorus.learner.answers": ["chorus.common", "chorus.learner.tasks", "chorus.learner.update"],
     "chorus.learner.judge": ["chorus.common", "chorus.learner.answers", "chorus.learner.tasks"],
+    "chorus.learner.reception": ["chorus.common", "chorus.learner.judge", "chorus.learner.tasks"],
     "chorus.learner.bookkeeper": [
         "chorus.common",
         "chorus.learner.answers",
@@ -65,6 +66,7 @@ MAY_IMPORT = {
         "chorus.learner.group",
         "chorus.learner.joint",
         "chorus.learner.judge",
+        "chorus.learner.reception",
         "chorus.learner.storage",
         "chorus.learner.tasks",
         "chorus.learner.update",

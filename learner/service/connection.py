@@ -166,7 +166,7 @@ class Connection:
         finally:
             if self._contract.connections.get(self.name) is self:
                 del self._contract.connections[self.name]
-                self._coordinator.leave(self.name)
+                self._coordinator.reception.leave(self.name)
                 log.info("actor left", extra={"actor": self.name})
             if self._ended.done():
                 self._ended.exception()
@@ -272,7 +272,7 @@ class Connection:
                 f"unlike arithmetic, so the run would not be reproducible: {difference[:2000]};"
                 " make them equal, or start the run with --mixed-arithmetic",
             )
-        if hello.actor in self._coordinator.barred:
+        if hello.actor in self._coordinator.reception.barred:
             raise Unlawful(Code.PERMISSION_DENIED, "barred", f"audits found that {hello.actor!r} alters what it plays")
         if hello.actor in self._contract.connections:
             raise Unlawful(Code.ALREADY_EXISTS, "name_taken", f"an actor named {hello.actor!r} is connected already")
@@ -280,7 +280,7 @@ class Connection:
         self.remark = printable(hello.remark[:1000])
         self.movable = hello.movable
         self._contract.connections[self.name] = self
-        self._coordinator.join(self, hello.only_audits, auditor=not difference)
+        self._coordinator.reception.join(self, hello.only_audits, auditor=not difference)
         log.info("actor joined", extra={"actor": self.name, "remark": self.remark})
         if hello.impure:
             self._coordinator.mark_irreproducible(self.remark or "the environment is not reproducible")
@@ -306,7 +306,7 @@ class Connection:
             failed, task = message.failed, read_task(message.failed.task)
             if self._arriving is not None and self._arriving.task == task:
                 self._arriving = None
-            self._coordinator.fail(self.name, task, failed.error[:1000], failed.traceback[:16000])
+            self._coordinator.reception.fail(self.name, task, failed.error[:1000], failed.traceback[:16000])
         else:
             raise MalformedData(f"{kind or 'an empty message'} is not expected now")
 
@@ -317,7 +317,9 @@ class Connection:
                 part.task, self._coordinator.environment, self._coordinator.config, self._coordinator.room
             )
         try:
-            verdict = await self._coordinator.receive(self.name, self._arriving, part, self._assembly.announced)
+            verdict = await self._coordinator.reception.receive(
+                self.name, self._arriving, part, self._assembly.announced
+            )
         except OSError as fault:
             raise Unlawful(Code.UNAVAILABLE, "no_room", f"the learner ends: {fault}") from fault
         if verdict is not None:
@@ -327,7 +329,7 @@ class Connection:
 
     def _admit(self, chunk: pb.TrajectoryChunk) -> None:
         """See that a part is wanted before its bytes are gathered."""
-        task = self._coordinator.leased(self.name, read_task(chunk.task))
+        task = self._coordinator.reception.leased(self.name, read_task(chunk.task))
         version = version_for(task.update, self._coordinator.config.lag)
         if chunk.version != version:
             raise Unlawful(
@@ -345,4 +347,4 @@ class Connection:
                 "greedy",
                 f"{self.wanted} tasks asked for with {held} unfinished; at most {LEASES_ALLOWED}",
             )
-        self._coordinator.ask(self.name)
+        self._coordinator.reception.ask(self.name)

@@ -54,15 +54,15 @@ def test_a_trajectory_that_comes_after_the_end_is_no_fault(tmp_path: Path) -> No
         training = Training(config, environment.spec, policies, {0: first_version(config, policies)})
         metrics, actor = LearnerMetrics(CollectorRegistry()), Actor()
         coordinator = Coordinator(config, environment.spec, training, Elsewhere(tmp_path), Counters(), metrics)
-        coordinator.join(actor)
-        coordinator.ask(actor.name)
+        coordinator.reception.join(actor)
+        coordinator.reception.ask(actor.name)
         coordinator.stop()
         assert not await coordinator.run()
         ((task, policy),) = actor.given
         arrival = Arrival(task, environment.spec, config, room_of(config))
         digest = RunningDigest()
         for part in Player(environment, policies, config.seed).parts(policy, task, config.episodes):
-            assert await coordinator.receive(actor.name, arrival, part, digest.after(part)) is None
+            assert await coordinator.reception.receive(actor.name, arrival, part, digest.after(part)) is None
         assert coordinator.ledger.counts.completed == 0
 
     asyncio.run(play())
