@@ -117,33 +117,50 @@ def settings(panel: Panel, arm: str, scale: Scale, rate: float, seed: int) -> Js
     return merge(BASE, panel.settings, panel.arms[arm], scale.settings, own)
 
 
-def carry_out(panels: Sequence[Panel], scale: Scale, work: Work) -> Json:
+def carry_out(panels: Sequence[Panel], scale: Scale, work: Work, tried: Json | None = None) -> Json:
     """Do the trials and the reported runs of some panels.
+
+    Args:
+        panels: what is compared.
+        scale: how large it is.
+        work: does the runs.
+        tried: arms by name that were carried out before; those of the same names keep the rates that these chose.
 
     Returns:
         by panel: the weights of its return, and by arm: the chosen `rate`, the `trials` (results by rate, None where a
         run diverged), and the curves of the reported `runs`, in the order of their seeds.
     """
     arms = [(panel, arm) for panel in panels for arm in panel.arms]
-    grid = [(panel, arm, rate) for panel, arm in arms for rate in panel.rates(arm, scale.rates)]
-    tried = _curves([(*point, TRIAL_SEEDS + seed) for point in grid for seed in range(scale.trials)], scale, work)
-    trials: dict[tuple[str, str], dict[float, list[float | None]]] = {}
-    for number, (panel, arm, rate) in enumerate(grid):
-        curves = tried[number * scale.trials : (number + 1) * scale.trials]
-        trials.setdefault((panel.name, arm), {})[rate] = [result(panel, curve) for curve in curves]
-    chosen = {arm: max(outcomes, key=lambda rate: _merit(outcomes[rate])) for arm, outcomes in trials.items()}
+    found = {(panel.name, arm): tried[arm] for panel, arm in arms} if tried else _trials(arms, scale, work)
     runs = _curves(
-        [(panel, arm, chosen[panel.name, arm], seed) for panel, arm in arms for seed in range(scale.seeds)], scale, work
+        [(panel, arm, found[panel.name, arm]["rate"], seed) for panel, arm in arms for seed in range(scale.seeds)],
+        scale,
+        work,
     )
     results: Json = {}
     for number, (panel, arm) in enumerate(arms):
         shown = results.setdefault(panel.name, {"individual": panel.individual, "team": panel.team, "arms": {}})
-        shown["arms"][arm] = {
-            "rate": chosen[panel.name, arm],
-            "trials": {f"{rate:g}": outcome for rate, outcome in trials[panel.name, arm].items()},
-            "runs": runs[number * scale.seeds : (number + 1) * scale.seeds],
-        }
+        of = found[panel.name, arm]
+        own = runs[number * scale.seeds : (number + 1) * scale.seeds]
+        shown["arms"][arm] = {"rate": of["rate"], "trials": of["trials"], "runs": own}
     return results
+
+
+def _trials(arms: Sequence[tuple[Panel, str]], scale: Scale, work: Work) -> dict[tuple[str, str], Json]:
+    """By panel and arm: `trials`, and the `rate` with the best mean result."""
+    grid = [(panel, arm, rate) for panel, arm in arms for rate in panel.rates(arm, scale.rates)]
+    curves = _curves([(*point, TRIAL_SEEDS + seed) for point in grid for seed in range(scale.trials)], scale, work)
+    trials: dict[tuple[str, str], dict[float, list[float | None]]] = {}
+    for number, (panel, arm, rate) in enumerate(grid):
+        own = curves[number * scale.trials : (number + 1) * scale.trials]
+        trials.setdefault((panel.name, arm), {})[rate] = [result(panel, curve) for curve in own]
+    return {
+        arm: {
+            "rate": max(outcomes, key=lambda rate: _merit(outcomes[rate])),
+            "trials": {f"{rate:g}": outcome for rate, outcome in outcomes.items()},
+        }
+        for arm, outcomes in trials.items()
+    }
 
 
 def _curves(runs: Sequence[tuple[Panel, str, float, int]], scale: Scale, work: Work) -> list[Json]:
