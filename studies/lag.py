@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chorus.studies import curves
 from chorus.studies.comparisons import Comparisons
 from chorus.studies.run import Json
 from chorus.studies.study import TO_THE_END, Panel, Study, Work, carry_out, quickly
 
 LAGS = (1, 2, 4)
+SCALE = replace(TO_THE_END, rates=(TO_THE_END.rates[0] / 2, *TO_THE_END.rates))
+"""An arm that learns from old versions wants a smaller rate than the others."""
 PANEL = Panel(
     "spread, 3 agents",
     {
@@ -21,7 +25,7 @@ PANEL = Panel(
 
 def measure(work: Work, quick: bool) -> Json:
     """All of it."""
-    return {"panels": carry_out([PANEL], quickly(TO_THE_END) if quick else TO_THE_END, work)}
+    return {"panels": carry_out([PANEL], quickly(SCALE) if quick else SCALE, work)}
 
 
 def table(results: Json) -> str:
