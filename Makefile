@@ -1,7 +1,7 @@
 # What a person types. On a machine with Python 3.11 and make, each command makes what it needs first.
 #
 #   make train                        train three agents to spread out (configs/spread.yaml); ARGS="--updates 5 --actors 4" go on to `chorus train`
-#   make studies                      measure what is claimed of learning (docs/studies/, two hours on 2 cores)
+#   make studies                      measure what is claimed of learning (docs/studies/, three hours on 2 cores)
 #   make test                         make check, then every test that is not slow; ARGS="tests/actor -k seed" go on to pytest
 #   make chaos                        200 faults beside a run, which must end with the weights of an undisturbed one
 #   make faults                       networks poor and cut, full disks, jumping clocks, crowds, signals: the same bytes (20 minutes)
