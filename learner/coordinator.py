@@ -133,12 +133,9 @@ class Coordinator:
             self._answers.postpone(run)
 
     def progressed(self) -> None:
-        """Something that was asked for has come."""
+        """Something that was asked for has come; a batch may have waited for it."""
         self.last_progress = time.monotonic()
         self.metrics.progress_time.set_to_current_time()
-
-    def audited(self) -> None:
-        """A batch may have waited for this."""
         self._changed.set()
 
     def mark_irreproducible(self, reason: str) -> None:

@@ -30,10 +30,7 @@ class Host(Protocol):
         """Learn from this answer to a task."""
 
     def progressed(self) -> None:
-        """Something that was asked for has come."""
-
-    def audited(self) -> None:
-        """A batch may have waited for this."""
+        """Something that was asked for has come; a batch may have waited for it."""
 
     def stop_for(self, fault: BaseException) -> None:
         """End the run by this fault."""
@@ -160,7 +157,6 @@ class Reception:
             run = Run(name, hashed, trajectory)
             if task.purpose is Purpose.AUDIT:
                 self._judge.compare(task, run)
-                self._host.audited()
                 return verdict
             self._host.keep(run)
             if self._ledger.actors[name].auditor and self._audits.consider(run):

@@ -11,7 +11,7 @@ from chorus.studies.study import TO_THE_END, Panel, Study, Work, carry_out, quic
 
 LAGS = (1, 2, 4)
 SCALE = replace(TO_THE_END, rates=(TO_THE_END.rates[0] / 2, *TO_THE_END.rates))
-"""An arm that learns from old versions wants a smaller rate than the others."""
+"""A smaller rate than elsewhere: without the ratio, the oldest versions want one."""
 PANEL = Panel(
     "spread, 3 agents",
     {

@@ -124,7 +124,7 @@ def carry_out(panels: Sequence[Panel], scale: Scale, work: Work, tried: Json | N
         panels: what is compared.
         scale: how large it is.
         work: does the runs.
-        tried: arms by name that were carried out before; those of the same names keep the rates that these chose.
+        tried: arms by name that were carried out before; each arm keeps the rate that its namesake there chose.
 
     Returns:
         by panel: the weights of its return, and by arm: the chosen `rate`, the `trials` (results by rate, None where a
