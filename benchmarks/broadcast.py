@@ -12,7 +12,7 @@ from typing import Any
 import grpc.aio
 import numpy as np
 
-from chorus.benchmarks.loopback import Sink, finish_client, raw_server, real_server, start_client
+from chorus.benchmarks.loopback import Forgetful, finish_client, raw_server, real_server, start_client
 from chorus.benchmarks.measurement import Effort, seconds_each
 from chorus.benchmarks.report import Column, Row, Table
 from chorus.benchmarks.scene import Scene
@@ -71,17 +71,17 @@ async def _broadcast(megabytes: int, count: int, effort: Effort) -> Row:
     policies = [_policy(number, megabytes) for number in range(repetitions + 2)]
     taken, raws = [], []
     crowd = _Crowd([bytes(chunk.data) for chunk in weights_chunks(policies[0])])
-    async with real_server(scene) as (sink, server, port), raw_server(crowd.serve) as raw_port:
+    async with real_server(scene) as (reception, server, port), raw_server(crowd.serve) as raw_port:
         ours = await start_client("receive", port, count)
         others = await start_client("receive-raw", raw_port, count)
-        await _until(sink.changed, lambda: len(sink.asked) == count)
+        await _until(reception.changed, lambda: len(reception.asked) == count)
         await _until(crowd.changed, lambda: crowd.ready == count)
-        await _send(sink, policies[0])
+        await _send(reception, policies[0])
         await crowd.send(count)
         for policy in policies[1:-1]:
-            taken.append(await _send(sink, policy))
+            taken.append(await _send(reception, policy))
             raws.append(await crowd.send(count))
-        copies = _allotted(sink, policies[-1]) / len(policies[-1].data)
+        copies = _allotted(reception, policies[-1]) / len(policies[-1].data)
         for connection in server.connections.values():
             connection.finish()
         crowd.finish()
@@ -99,25 +99,25 @@ async def _broadcast(megabytes: int, count: int, effort: Effort) -> Row:
     }
 
 
-async def _send(sink: Sink, policy: PolicyVersion) -> float:
+async def _send(reception: Forgetful, policy: PolicyVersion) -> float:
     """Seconds until every subscriber has the version and says so."""
-    sink.asked.clear()
+    reception.asked.clear()
     began = time.perf_counter()
-    _queue(sink, policy)
-    await _until(sink.changed, lambda: len(sink.asked) == len(sink.subscribers))
+    _queue(reception, policy)
+    await _until(reception.changed, lambda: len(reception.asked) == len(reception.subscribers))
     return time.perf_counter() - began
 
 
-def _queue(sink: Sink, policy: PolicyVersion) -> None:
-    for subscriber in sink.subscribers.values():
+def _queue(reception: Forgetful, policy: PolicyVersion) -> None:
+    for subscriber in reception.subscribers.values():
         subscriber.send_task(Task(policy.version, Purpose.TRAINING, 0), policy)
 
 
-def _allotted(sink: Sink, policy: PolicyVersion) -> int:
+def _allotted(reception: Forgetful, policy: PolicyVersion) -> int:
     """Bytes held after a version is queued for everybody and before any of it is sent."""
     tracemalloc.start()
     try:
-        _queue(sink, policy)
+        _queue(reception, policy)
         return tracemalloc.get_traced_memory()[0]
     finally:
         tracemalloc.stop()

@@ -26,24 +26,19 @@ from chorus.common.tasks.task import Task
 from chorus.common.transport.channel import SERVER_OPTIONS
 from chorus.common.transport.credentials import NOTHING
 from chorus.learner.coordinator import Coordinator
+from chorus.learner.reception import Reception
 from chorus.learner.service.server import Server
 from chorus.learner.tasks.arrival import Arrival
 from chorus.learner.tasks.dispatcher import Subscriber
 from chorus.learner.tasks.ledger import Ledger, Verdict
 
 
-class Sink(Coordinator):
-    """As much of a coordinator as the server needs: it takes trajectories and forgets them."""
+class Forgetful(Reception):
+    """Takes trajectories and forgets them."""
 
-    def __init__(self, scene: Scene) -> None:
-        """Nothing of the coordinator's own is made."""
-        self.config = scene.config
-        self.environment = scene.spec
-        self.room = Room()
-        self.metrics = metrics.LearnerMetrics(metrics.registry())
-        self.ledger = Ledger(60.0)
-        self.refused = 0
-        self.last_progress = 0.0
+    def __init__(self, ledger: Ledger) -> None:
+        """Nothing of a reception's own is made; `ledger` says who is there."""
+        self.ledger = ledger
         self.subscribers: dict[str, Subscriber] = {}
         self.asked: set[str] = set()
         self.changed = asyncio.Event()
@@ -78,13 +73,30 @@ class Sink(Coordinator):
         return Verdict.KEPT if part.last else None
 
 
+class Sink(Coordinator):
+    """As much of a coordinator as the server needs, with nothing to learn."""
+
+    reception: Forgetful
+
+    def __init__(self, scene: Scene) -> None:
+        """Nothing of the coordinator's own is made."""
+        self.config = scene.config
+        self.environment = scene.spec
+        self.room = Room()
+        self.metrics = metrics.LearnerMetrics(metrics.registry())
+        self.ledger = Ledger(60.0)
+        self.refused = 0
+        self.last_progress = 0.0
+        self.reception = Forgetful(self.ledger)
+
+
 @asynccontextmanager
-async def real_server(scene: Scene) -> AsyncIterator[tuple[Sink, Server, int]]:
-    """The learner's own server around a sink; yields both and the port."""
+async def real_server(scene: Scene) -> AsyncIterator[tuple[Forgetful, Server, int]]:
+    """The learner's own server around a sink; yields its reception, the server and the port."""
     sink = Sink(scene)
     server = Server(sink, "bench", fingerprint(scene.config, scene.spec, scene.policies), NOTHING)
     try:
-        yield sink, server, await server.start("127.0.0.1:0")
+        yield sink.reception, server, await server.start("127.0.0.1:0")
     finally:
         await server._server.stop(0)
 
