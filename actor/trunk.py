@@ -58,7 +58,7 @@ class BuiltTrunk:
         # That of a linear layer in a memory's place is the layer's own.
         self._norms = [Norm.of(own, name) if network.memory != "none" else None for name in names]
         self.scale = self._memories[-1].scale if self._norms[-1] is None else np.float32(1.0)
-        self._plain = self._norms == [None]  # as nearly all are; a step of few rows is short enough to notice the rest
+        self._plain = self._norms == [None]  # a step of few rows is short enough to notice the rest
         self._between: list[dict[int, FloatArray]] = [{} for _ in encoders[1:]]
         self._normed: dict[int, FloatArray] = {}
 

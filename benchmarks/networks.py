@@ -21,10 +21,11 @@ USUAL = "LSTM"
 ROWS = "chorus.benchmarks.networks:spread_as_rows"
 KINDS: dict[str, tuple[str, ...]] = {
     USUAL: (),
+    "LSTM, normalised, as by default": ("network.layer_norm=true",),
     "GRU": ("network.memory=gru",),
     "two LSTMs": ("network.layers=2",),
     "two encoder layers, normalised": ("network.encoder=[64, 64]", "network.layer_norm=true"),
-    "your own: linear, LSTM cell": ("network.module=chorus.benchmarks.networks:own",),
+    "your own: linear, LSTM cell": ("network.module=chorus.benchmarks.networks:own", "network.layer_norm=true"),
     "attention among 6 entities": ("network.attention=64", f"environment.spec={ROWS}"),
 }
 GRADIENT_COLUMNS = (

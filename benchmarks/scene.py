@@ -25,8 +25,10 @@ ONE_STEP = (
     "value.network=head",
     "value.sees=own",
     "reward.scale=none",
+    "network.layer_norm=false",
 )
-"""What benchmarks measure unless they say otherwise: averaged REINFORCE, one network, one step per batch."""
+"""What benchmarks measure unless they say otherwise: averaged REINFORCE, one step per batch, one network, which is the
+one that other trainers have: encoder, memory, head, and nothing normalised in between."""
 RECIPE: tuple[str, ...] = ()
 """The defaults as they are: several passes, a value with a network of its own that sees the team."""
 

@@ -33,6 +33,7 @@ ONE_STEP: Settings = {
     "loss": {"baseline": "leave_one_out"},
     "value": {"network": "head", "sees": "own"},
     "reward": {"scale": "none"},
+    "network": {"layer_norm": False},
 }
 RECIPE: Settings = {"update": {"tasks": 2}}
 """What runs do unless told otherwise: four passes, a value network of its own that sees the team."""

@@ -96,6 +96,7 @@ BASE: Json = {
     "loss": {"discount": 0.95, "entropy": 0.003, "baseline": "leave_one_out"},
     "value": {"network": "head", "sees": "own"},
     "reward": {"scale": "none"},
+    "network": {"layer_norm": False},
 }
 """What all studies share where they do not say otherwise: averaged REINFORCE as the question was asked of it."""
 

@@ -43,9 +43,11 @@ CLASSICAL: dict[str, Any] = {
     "loss": {"baseline": "leave_one_out"},
     "value": {"network": "head", "sees": "own"},
     "reward": {"scale": "none"},
+    "network": {"encoder": 6, "lstm": 5, "layer_norm": False},
     "optimiser": {"learning_rate": 2e-3},
 }
-"""Averaged REINFORCE with leave-one-out, once over each batch: what is simplest to compute a second time by hand."""
+"""Averaged REINFORCE with leave-one-out, once over each batch, by narrow networks: what is simplest to compute a second
+time by hand."""
 
 
 def merged(base: dict[str, Any], sections: dict[str, Any]) -> dict[str, Any]:
@@ -58,8 +60,8 @@ def merged(base: dict[str, Any], sections: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings(**sections: Any) -> Config:
-    """A configuration: the classical one, but for what is given, and narrow networks."""
-    base = CLASSICAL | {"network": {"encoder": 6, "lstm": 5}}
+    """A configuration: the classical one, but for what is given, and for what a network of one's own replaces."""
+    base = CLASSICAL | {"network": {"lstm": 5}} if "module" in sections.get("network", {}) else CLASSICAL
     return configuration.check(merged(base, sections))
 
 

@@ -45,7 +45,7 @@ def test_exported_policies_act_without_chorus_as_chorus_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The page's own lines, in onnxruntime, torch and NumPy: the same actions over a hundred episodes."""
-    write_run(tmp_path / "runs" / "first", "spread?agents=3", network={"encoder": 32, "lstm": 32})
+    write_run(tmp_path / "runs" / "first", "spread?agents=3", network={"encoder": 32, "lstm": 32, "layer_norm": True})
     monkeypatch.chdir(tmp_path)
     for line in blocks("how-to/export-a-policy.md", "sh")[0].splitlines():
         from chorus.commands.parser import main

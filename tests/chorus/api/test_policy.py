@@ -26,8 +26,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "gru": {"memory": "gru"},
     "two grus": {"memory": "gru", "layers": 2, "encoder": [6, 7]},
     "no memory": {"memory": "none", "layers": 2},
-    "one's own": {"module": "tests.modules:remembering", "encoder": 64},
-    "one's own without a state": {"module": "tests.modules:forgetting", "encoder": 64},
+    "one's own": {"module": "tests.modules:remembering"},
+    "one's own without a state": {"module": "tests.modules:forgetting"},
 }
 MEMORIES = {
     "lstm": {"hidden", "cell"},

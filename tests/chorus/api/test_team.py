@@ -48,7 +48,7 @@ def test_a_pettingzoo_loop_plays_the_episodes_that_actors_play(tmp_path: Path) -
         {"layers": 2},
         {"memory": "gru"},
         {"memory": "gru", "layers": 3, "layer_norm": True},
-        {"module": "tests.modules:remembering", "encoder": 64},
+        {"module": "tests.modules:remembering"},
     ],
     ids=["lstm", "two lstms", "gru", "three grus", "one's own"],
 )

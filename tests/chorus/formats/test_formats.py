@@ -77,7 +77,7 @@ def test_a_run_s_policy_computes_what_its_actors_compute(case: str, form: str, t
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_network_of_one_s_own_is_inside_the_onnx_file(module: str, tmp_path: Path) -> None:
-    network = {"encoder": 64, "module": f"tests.modules:{module}", "normalise_observations": True}
+    network = {"module": f"tests.modules:{module}", "normalise_observations": True}
     run = write_run(tmp_path / "run", Gallery((4,), choices=(5,)).spec, network=network, **MODULES[module])
     file = open_onnx(chorus.export(run, "onnx"))
     assert ("state" in file.about["inputs"]) is (module == "remembering")
@@ -225,7 +225,7 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_of_other_operators_is_not_embedded(tmp_path: Path) -> None:
-    network = {"encoder": 64, "module": "tests.modules:remembering"}
+    network = {"module": "tests.modules:remembering"}
     run = write_run(tmp_path / "run", Gallery((4,), choices=(5,)).spec, network=network)
     policy = chorus.load(run)
     newer = onnx.load_from_string(policy._tensors["all/module.onnx"].tobytes())
@@ -237,7 +237,7 @@ def test_a_network_of_other_operators_is_not_embedded(tmp_path: Path) -> None:
 
 
 def test_what_a_network_of_one_s_own_needs_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    network = {"encoder": 64, "module": "tests.modules:remembering"}
+    network = {"module": "tests.modules:remembering"}
     run = write_run(tmp_path / "run", Gallery((4,), choices=(5,)).spec, network=network)
     monkeypatch.setitem(sys.modules, "onnx", None)
     monkeypatch.delitem(sys.modules, "chorus.formats.own_module", raising=False)

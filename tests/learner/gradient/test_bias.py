@@ -40,7 +40,7 @@ WEIGHTS = {"individual": 0.6, "team": 0.7}
 ENVIRONMENT = EnvironmentSpec(
     "leaving", "leaving 1", tuple(AgentSpec(f"agent_{n}", (3,), (2,)) for n in range(AGENTS)), STEPS, team_reward=True
 )
-NETWORK = NetworkConfig(encoder=2, lstm=2)
+NETWORK = NetworkConfig(encoder=2, lstm=2, layer_norm=False)
 SPEC = PolicySpec("all", (0, 1), ENVIRONMENT.agents[0], network=NETWORK)
 
 Moves = tuple[tuple[int, ...], ...]
@@ -120,7 +120,7 @@ def settings(reduction: str, baseline: str, pool: str, number: int) -> Config:
     """Of a run with one task of so many episodes per update."""
     return checked(
         {
-            "network": {"encoder": NETWORK.encoder, "lstm": NETWORK.lstm},
+            "network": {"encoder": NETWORK.encoder, "lstm": NETWORK.lstm, "layer_norm": NETWORK.layer_norm},
             "task": {"episodes": number},
             "update": {"tasks": 1, "passes": 1, "minibatches": 1},
             "reward": WEIGHTS | {"scale": "none"},

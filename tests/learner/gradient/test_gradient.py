@@ -101,6 +101,7 @@ def test_the_gradient_is_the_slope_of_the_loss(script: Script, reduction: str) -
     lag=st.sampled_from([0, 1]),
     clip=st.sampled_from([None, 0.5, 1.0, 1.3]),
     discount=st.sampled_from([0.0, 0.9, 1.0]),
+    layer_norm=st.booleans(),
 )
 def test_the_gradient_equals_a_slow_one_for_every_pattern_of_lives(
     script: Script,
@@ -111,6 +112,7 @@ def test_the_gradient_equals_a_slow_one_for_every_pattern_of_lives(
     lag: int,
     clip: float | None,
     discount: float,
+    layer_norm: bool,
 ) -> None:
     if sharing["mode"] == "groups" and script.agents == 1:
         sharing = {"mode": "all"}
@@ -122,7 +124,13 @@ def test_the_gradient_equals_a_slow_one_for_every_pattern_of_lives(
         "discount": discount,
         "entropy": 0.1,
     }
-    config = configured(sharing=sharing, loss=loss, lag=lag, reward={"individual": 0.7, "team": 0.4})
+    config = configured(
+        sharing=sharing,
+        network={"layer_norm": layer_norm},
+        loss=loss,
+        lag=lag,
+        reward={"individual": 0.7, "team": 0.4},
+    )
     behaving = Game.of(script, config, seed=1, max_steps=8)
     game = Game.of(script, config, seed=2 if lag else 1, max_steps=8)
     batch = [behaving.play(training_task(index=index)) for index in range(2)]
