@@ -61,7 +61,7 @@ TABLE: dict[str, Target] = {
     "spread-6m": Target("spread", 3750, 6_000_000, -42.0, "none known"),
     "simple_spread-150k": Target("simple_spread", 93, 150_000, -57.0, f"{IA2C}, as above"),
     "foraging-8x8": Target("foraging-8x8-2p-3f", 125, 160_000, 0.97, f"{IA2C}: 0.976 in 404 000"),
-    "foraging-10x10": Target("foraging-10x10-3p-3f", 430, 600_000, 0.97, "none known"),
+    "foraging-10x10": Target("foraging-10x10-3p-3f", 460, 600_000, 0.97, "none known"),
     "foraging-8x8-coop": Target("foraging-8x8-2p-3f-coop", 1250, 2_000_000, 0.8, "none known"),
     "rware-tiny": Target(
         "rware-tiny-2ag",
