@@ -32,8 +32,8 @@ OPENING = """# One policy for a team: the question, and what was measured
 
 This page is written by the command that does the studies (`make studies`): every number and every verdict below is
 computed from the results beside it. ± is half a 95 % t interval over seeds. A difference is called one only if it
-holds when all the comparisons of its study are judged together (Holm 1979). The networks are plain: the studies leave out
-the layer normalisation that runs have by default (`network.layer_norm`), and so does the question."""
+holds when all the comparisons of its study are judged together (Holm 1979). The networks are plain: the studies, as
+the question, leave out the layer normalisation that runs have by default (`network.layer_norm`)."""
 
 
 @dataclass(frozen=True)
