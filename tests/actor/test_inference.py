@@ -15,7 +15,7 @@ from chorus.common.policy.weights import Tensors
 from chorus.common.settings.config import Config
 from chorus.learner.gradient.lives import pack
 from chorus.learner.gradient.network import Network
-from tests import reference
+from tests import reference, reference_network
 from tests.playground import settings, tensors_for
 
 AGENT = AgentSpec("agent_0", (4,), (3, 2))
@@ -90,7 +90,7 @@ def test_the_memory_is_that_of_the_textbook() -> None:
     found = np.stack([inference.step(inputs[step]).T.copy() for step in range(20)])
     own = reference.parameters_of(tensors, spec, config)
     for row in range(5):
-        slow = reference.logits_of(own, [torch.from_numpy(x.astype(np.float64)) for x in inputs[:, row]])
+        slow = reference_network.logits_of(own, [torch.from_numpy(x.astype(np.float64)) for x in inputs[:, row]])
         np.testing.assert_allclose(found[:, row], torch.stack(slow).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
