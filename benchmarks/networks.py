@@ -25,6 +25,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "GRU": ("network.memory=gru",),
     "two LSTMs": ("network.layers=2",),
     "two encoder layers, normalised": ("network.encoder=[64, 64]", "network.layer_norm=true"),
+    # A module stands in the place of the normalisation, which the benchmarks' base leaves out: both may not be said.
     "your own: linear, LSTM cell": ("network.module=chorus.benchmarks.networks:own", "network.layer_norm=true"),
     "attention among 6 entities": ("network.attention=64", f"environment.spec={ROWS}"),
 }
